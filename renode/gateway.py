@@ -42,16 +42,26 @@ class GatewayCounters:
 
     dropped_queue_full: int = 0
     dropped_unwanted: int = 0  # wrong addresses, lengths, protocols
+    dropped_no_link: int = 0  # `passes` refused them
 
 
 class Gateway:
     """The network of one board. `attach` a line at power-on, `detach` it at power-off."""
 
-    def __init__(self, *, forwards: tuple[int, ...] = (443,), is_isolated: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        forwards: tuple[int, ...] = (443,),
+        udp_forwards: tuple[int, ...] = (),
+        is_isolated: bool = True,
+    ) -> None:
         self.counters = GatewayCounters()
         # Called in the gateway's thread with (whether the board sent it, IPv4 packet), for captures.
         self.on_packet: Callable[[bool, bytes], None] = lambda is_from_board, packet: None
+        # Called in the gateway's thread as on_packet is: whether the packet passes. A model of a radio decides so.
+        self.passes: Callable[[bool, bytes], bool] = lambda is_from_board, packet: True
         self._ports = dict.fromkeys(forwards, 0)
+        self._udp_ports = dict.fromkeys(udp_forwards, 0)
         self._is_isolated = is_isolated
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -83,6 +93,10 @@ class Gateway:
     def host_port(self, device_port: int) -> int:
         """Return the port on 127.0.0.1 that leads to `device_port`; it never changes."""
         return self._ports[device_port]
+
+    def host_udp_port(self, device_port: int) -> int:
+        """Return the UDP port on 127.0.0.1 that leads to `device_port`; it never changes."""
+        return self._udp_ports[device_port]
 
     def attach(self, line: socket.socket, *, is_mux: bool) -> None:
         """Use the connected `line` of a board that was just powered on. Raises GatewayError."""
@@ -164,7 +178,11 @@ class Gateway:
             send_frame=self._on_frame,
         )
         for device_port, host_port in self._ports.items():
-            self._ports[device_port] = self._stack.forward_tcp(DEVICE_ADDRESS, device_port, host_port)
+            self._ports[device_port] = self._stack.forward(DEVICE_ADDRESS, device_port, host_port)
+        for device_port, host_port in self._udp_ports.items():
+            self._udp_ports[device_port] = self._stack.forward(
+                DEVICE_ADDRESS, device_port, host_port, is_udp=True
+            )
         self._to_stack = [_arp_reply()]  # the stack then knows the board's MAC without asking
         self._feed_stack()
 
@@ -209,6 +227,9 @@ class Gateway:
             return
         if frame[12:14] != _IPV4 or self._line is None:
             return
+        if not self.passes(False, frame[ETHERNET_HEADER_BYTES:]):
+            self.counters.dropped_no_link += 1
+            return
         encoded = slip_encode(frame[ETHERNET_HEADER_BYTES:])
         if self._is_mux:
             encoded = escape_mux(encoded)
@@ -231,10 +252,12 @@ class Gateway:
             return
         for packet in self._decoder.feed(data):
             self.on_packet(True, packet)
-            if is_wanted(packet, is_isolated=self._is_isolated):
-                self._to_stack.append(_GATEWAY_MAC + _DEVICE_MAC + _IPV4 + packet)
-            else:
+            if not is_wanted(packet, is_isolated=self._is_isolated):
                 self.counters.dropped_unwanted += 1
+            elif not self.passes(True, packet):
+                self.counters.dropped_no_link += 1
+            else:
+                self._to_stack.append(_GATEWAY_MAC + _DEVICE_MAC + _IPV4 + packet)
 
     def _write_line(self) -> None:
         if self._line is None or not self._to_line:

@@ -164,20 +164,22 @@ class SlirpStack:
         """Pass one Ethernet frame of the board to the stack."""
         self._library.slirp_input(self._stack, frame, len(frame))
 
-    def forward_tcp(self, device_address: str, device_port: int, host_port: int = 0) -> int:
+    def forward(
+        self, device_address: str, device_port: int, host_port: int = 0, *, is_udp: bool = False
+    ) -> int:
         """Listen on 127.0.0.1 for the board's `device_port`; return the host port (a free one for 0).
 
         The kernel chooses and binds the port in one step, so nothing can take it between. Raises GatewayError.
         """
         before = {fd for fd, _ in self.poll_requests()[0]}
         error = self._library.slirp_add_hostfwd(
-            self._stack, 0, _in4("127.0.0.1"), host_port, _in4(device_address), device_port
+            self._stack, int(is_udp), _in4("127.0.0.1"), host_port, _in4(device_address), device_port
         )
         if error != 0:
             raise GatewayError(f"libslirp could not forward a host port to device port {device_port}")
         for fd, _ in self.poll_requests()[0]:
             if fd not in before:
-                return _listening_port(fd)
+                return _listening_port(fd, is_udp=is_udp)
         raise GatewayError("libslirp did not report the socket that it listens on")
 
     def poll_requests(self) -> tuple[list[tuple[int, int]], int]:
@@ -251,9 +253,9 @@ class SlirpStack:
         return sum(bit for bit, poll_bit in _FROM_POLL if bits & poll_bit)
 
 
-def _listening_port(fd: int) -> int:
+def _listening_port(fd: int, *, is_udp: bool) -> int:
     with socket.socket(fileno=os.dup(fd)) as twin:
-        if not twin.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        if not is_udp and not twin.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             raise GatewayError("libslirp's new socket does not listen")
         port: int = twin.getsockname()[1]
         return port

@@ -132,10 +132,12 @@ class Board(ABC):
         has_network: bool = True,
         has_seed: bool = True,
         kind: EmulatedBoard = DEFAULT,
+        gateway: Gateway | None = None,
     ) -> None:
         """Create a board in `directory`, or open the existing one there, which must be of the same kind.
 
         `has_seed=False` is a board whose machine gives no entropy: its firmware refuses to generate secrets.
+        `gateway`: the board's network in place of one that forwards WEB_PORT.
         """
         self.directory, self.kind = directory, kind
         directory.mkdir(parents=True, exist_ok=True)
@@ -145,7 +147,7 @@ class Board(ABC):
         self.hardware_id = _kept_hardware_id(directory / "hardware-id")
         self._has_seed = has_seed
         self._factory = FactoryLine()
-        self._gateway = Gateway(forwards=(WEB_PORT,)) if has_network else None
+        self._gateway = (gateway or Gateway(forwards=(WEB_PORT,))) if has_network else None
 
     # -- for the subclass -----------------------------------------------------------------------------
 

@@ -11,23 +11,35 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
 from device.layout import MPS2
 from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from renode.errors import EmulatorError, ToolMissingError
+from renode.gateway import Gateway
 from renode.gdbstub import write_memory
 from renode.machine import Board, HostLines, private_file
 from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
 LINES: Final = ("console", "network", "factory")  # UART0, 1, 2
+MORE_LINES: Final = ("radio", "improv")  # UART3, 4, which only firmware of the variant `radio` uses
 INSTRUCTION_SHIFT: Final = 1  # an instruction takes 2 ns of guest time, as on an idle host without this clock
 _END_TIMEOUT_S: Final = 10.0
 _LAST_OUTPUT_BYTES: Final = 2000
+
+
+class LineEnd(Protocol):
+    """The host's end of a serial line."""
+
+    def attach(self, line: socket.socket, *, is_mux: bool) -> None:
+        """Use the connected `line` of a board that was just powered on, and close it in the end."""
+
+    def detach(self) -> None:
+        """Close the line, if there is one."""
 
 
 class QemuBoard(Board):
@@ -41,14 +53,17 @@ class QemuBoard(Board):
         has_seed: bool = True,
         icount_shift: int | None = None,
         kind: EmulatedBoard = DEFAULT,
+        gateway: Gateway | None = None,
+        more_lines: Mapping[str, LineEnd] | None = None,
     ) -> None:
         """As Board. An instruction takes 2**INSTRUCTION_SHIFT ns of guest time; an idle guest waits in the host's time.
 
         So guest limits, the watchdog's above all, follow the guest's work, and a busy host does not exceed them.
         With `icount_shift` an instruction takes 2**icount_shift ns, and an idle guest skips to its next timer: the
-        same work takes the same guest time in every run.
+        same work takes the same guest time in every run. `more_lines`: the host's ends of lines of MORE_LINES.
         """
-        super().__init__(directory, has_network=has_network, has_seed=has_seed, kind=kind)
+        super().__init__(directory, has_network=has_network, has_seed=has_seed, kind=kind, gateway=gateway)
+        self._more_lines = dict(more_lines or {})
         self._icount_shift = icount_shift
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
@@ -74,13 +89,21 @@ class QemuBoard(Board):
             chardevs = {name: f"socket,id={name},fd={line.fileno()},mux=on" for name, line in theirs.items()}
             on_error.callback(self._stop)
             self._launch(page, chardevs, descriptors)
+            for name, end in self._more_lines.items():
+                end.attach(ours[name], is_mux=True)
             on_error.pop_all()
         return HostLines(ours["console"], ours["factory"], ours.get("network"), is_mux=True)
 
     @property
     def _line_names(self) -> list[str]:
         """The lines that this board has, in the order of their UARTs."""
-        return [name for name in LINES if name != "network" or self._gateway is not None]
+        lines = [name for name in LINES if name != "network" or self._gateway is not None]
+        return lines + [name for name in MORE_LINES if name in self._more_lines]
+
+    def _detach(self) -> None:
+        super()._detach()
+        for end in self._more_lines.values():
+            end.detach()
 
     def _launch(self, page: bytes, chardevs: dict[str, str], descriptors: tuple[int, ...] = ()) -> None:
         """Start QEMU with these lines; return when it has set the machine up. The caller stops it after an error.
@@ -172,10 +195,11 @@ class QemuBoard(Board):
         page = f"loader,file=/proc/self/fd/{page_fd},addr={self.kind.address('POWER_ON_ADDRESS'):#x},force-raw=on"
         arguments += ["-device", page]
         arguments += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
-        nulls = {name: f"null,id={name}" for name in LINES if name not in chardevs}
+        lines = (*LINES, *MORE_LINES) if self._more_lines else LINES
+        nulls = {name: f"null,id={name}" for name in lines if name not in chardevs}
         for chardev in (nulls | chardevs).values():
             arguments += ["-chardev", chardev]
-        for name in LINES:
+        for name in lines:
             arguments += ["-serial", f"chardev:{name}"]
         return arguments + self._time_arguments()
 

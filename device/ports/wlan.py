@@ -7,64 +7,24 @@ A chip's own module (esp32_wifi.py, rp2_wifi.py) says what its status and scan n
 3. A scan blocks: some two seconds on the ESP32, up to ten on the RP2350, below the watchdog's limit on both.
 """
 
-import asyncio
-import socket
-
 import network
 
 from device.compat import const
 from device.errors import LinkError
-from device.limits import DNS_PACKET_BYTES
 from device.net import wifi
-from device.ports.sockets import SocketNetwork, SocketStream
+from device.ports import access_point
+from device.ports.sockets import SocketNetwork
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Awaitable, Callable, Sequence
 
     from device.interfaces import Stream
+    from device.ports.access_point import AnswerSocket, PageServer
 
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104  compared, never bound
-_POLL_MS = const(50)  # of the DNS socket: a phone waits for seconds, and the access point is open for minutes
 _HOSTS = const(4)
 _SEC_OPEN = const(0)
-
-
-class AnswerSocket:
-    """interfaces.Group over a plain UDP socket: the source of each datagram is known, and an answer goes to it."""
-
-    def __init__(self, udp: "Any") -> None:
-        self._udp = udp
-
-    async def send(self, data: bytes, to: object) -> None:
-        """Send one datagram to a source that receive() returned. Raises LinkError."""
-        try:
-            self._udp.sendto(data, to)
-        except OSError as error:
-            raise LinkError(reason="answers: {}".format(error)) from None
-
-    async def receive(self, timeout_ms: int) -> "tuple[bytes, Any] | None":
-        """Return one datagram and its source, None after `timeout_ms`. A longer one than allowed is cut."""
-        for _ in range(max(1, timeout_ms // _POLL_MS)):
-            try:
-                found: "tuple[bytes, Any]" = self._udp.recvfrom(DNS_PACKET_BYTES + 1)
-                return found
-            except OSError:  # nothing has arrived
-                await asyncio.sleep(_POLL_MS / 1000)
-        return None
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._udp.close()
-
-
-class _PageServer:
-    def __init__(self, server: "Any") -> None:
-        self._server = server
-
-    async def close(self) -> None:
-        """Stop listening."""
-        self._server.close()
 
 
 class WlanRadio:
@@ -157,33 +117,17 @@ class WlanRadio:
         except OSError:
             pass
 
-    async def open_answers(self, port: int) -> AnswerSocket:
+    async def open_answers(self, port: int) -> "AnswerSocket":
         """Return a UDP socket on the access point's address. Raises LinkError."""
-        udp: "Any" = None
-        try:
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            udp.bind(socket.getaddrinfo(self.own.ifconfig()[0], port)[0][-1])
-            udp.setblocking(False)
-        except OSError as error:
-            if udp is not None:
-                udp.close()
-            raise LinkError(reason="answers: {}".format(error)) from None
-        return AnswerSocket(udp)
+        return access_point.open_answers(self._own_address, port)
 
-    async def serve_page(self, port: int, handler: "Callable[[Stream], Awaitable[None]]") -> _PageServer:
+    async def serve_page(self, port: int, handler: "Callable[[Stream], Awaitable[None]]") -> "PageServer":
         """Listen on the access point's address. The handler bounds its clients. Raises LinkError."""
+        return await access_point.serve_page(self._own_address, port, handler)
 
-        async def serve(reader: "Any", writer: "Any") -> None:
-            stream = SocketStream(reader)
-            try:
-                await handler(stream)
-            finally:
-                await stream.close()
-
-        try:
-            return _PageServer(await asyncio.start_server(serve, self.own.ifconfig()[0], port))
-        except OSError as error:
-            raise LinkError(reason="page: {}".format(error)) from None
+    def _own_address(self) -> str:
+        address: str = self.own.ifconfig()[0]
+        return address
 
 
 class WlanNetwork(SocketNetwork):

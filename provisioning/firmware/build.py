@@ -274,6 +274,7 @@ class Firmware:
             text += f"#define FIRSTBOOT_HEAP_BYTES {self.variant.heap_bytes}\n"
         if not self.variant.is_collected:
             text += "#define FIRSTBOOT_COLLECT_BYTES 0\n"
+        text += f"#define FIRSTBOOT_RADIO {int(self.variant.has_radio)}\n"
         text += f"#define FIRSTBOOT_POWER_CUTS {int(self.variant.has_power_cuts)}\n"
         write_if_changed(folder / "variant.h", text)
         write_if_changed(folder / "manifest.py", self.manifest)

@@ -21,9 +21,13 @@ _TEST_HEAP_BYTES = 3 * 1024 * 1024  # all dual tests stay loaded
 _BENCH_HEAP_BYTES = 2 * 1024 * 1024
 # At a prompt the interpreter compiles what is typed, beside the whole firmware, and keeps names and line numbers.
 _PROMPT_HEAP_BYTES = 224 * 1024
+# The agent with a radio, and a form with the list of networks, beside what a release has.
+_RADIO_HEAP_BYTES = 192 * 1024
 _UNIT = ""  # the main module of the board
 _BOARD_MODULES = ("__init__.py", "board.py", "main.py")
 _PORT_MODULES = ("__init__.py", "appfiles.py", "littlefs.py", "mps2.py", "sockets.py")
+# Of the variant with a model of a radio only.
+_RADIO_PORT_MODULES = ("access_point.py", "mps2_radio.py", "radio_line.py")
 # For a board with a radio (boards/esp32/manifest.py freezes them); the agent imports them only there.
 RADIO_MODULES = frozenset(
     (
@@ -73,6 +77,7 @@ class Variant:
     moved_bytes: int = 0  # offset of the code against the other variants
     heap_bytes: int = 0  # 0: the board's own (board.py)
     is_collected: bool = True  # as often as the board says; else only a full heap is collected
+    has_radio: bool = False  # a model of a radio, over a serial line to the host
     has_power_cuts: bool = False  # the NVM driver stops the unit at the operation that the machine orders
     is_traced: bool = (
         False  # MicroPython has sys.settrace: every object differs from those of the other variants
@@ -91,6 +96,7 @@ VARIANTS = {
         Variant("hang", "hang.py", False, 3),
         Variant("moved", _UNIT, False, 3, moved_bytes=64),
         Variant("cut", _UNIT, False, 3, has_power_cuts=True),
+        Variant("radio", "radio.py", False, 3, heap_bytes=_RADIO_HEAP_BYTES, has_radio=True),
         Variant("development", _UNIT, True, 0, heap_bytes=_PROMPT_HEAP_BYTES),
         Variant("test", "dual.py", False, 0, has_tests=True, heap_bytes=_TEST_HEAP_BYTES, is_collected=False),
         Variant(
@@ -122,7 +128,12 @@ def frozen_files(
     root: Path, micropython: Path, variant: Variant, generated: Path, board: EmulatedBoard = DEFAULT
 ) -> list[FrozenFile]:
     """Return every frozen file of a variant, sorted by name. `generated` contains the files that the build writes."""
-    names = (name for name in _device_names(root, board) if variant.has_tests or name not in RADIO_MODULES)
+    if variant.has_radio and board is not DEFAULT:
+        raise FirmwareError(f"Only the board {DEFAULT.name} has the variant {variant.name!r}.")
+    has_modules = variant.has_radio or variant.has_tests
+    names = [name for name in _device_names(root, board) if has_modules or name not in RADIO_MODULES]
+    if variant.has_radio:
+        names += [f"device/ports/{name}" for name in _RADIO_PORT_MODULES]
     files = [FrozenFile(root, name, variant.level) for name in names]
     files += [FrozenFile(micropython / "extmod", f"asyncio/{name}", 3) for name in ASYNCIO]
     files += [FrozenFile(microdot_base(), f"microdot/{name}", variant.level) for name in MICRODOT]

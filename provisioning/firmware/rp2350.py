@@ -91,7 +91,10 @@ class Rp2Board:
 
 BOARDS: Final = {
     board.name: board
-    for board in (Rp2Board("rp2350"), Rp2Board("rp2350w", ("rp2_wifi", "wlan"), has_radio=True))
+    for board in (
+        Rp2Board("rp2350"),
+        Rp2Board("rp2350w", ("access_point", "rp2_wifi", "wlan"), has_radio=True),
+    )
 }
 
 

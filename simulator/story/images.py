@@ -67,21 +67,20 @@ def firmware_images(
     note: Callable[[str], None],
     *,
     root: Path | None = None,
-    has_power_cuts: bool = False,
+    variant: str = "release",
     board: EmulatedBoard = DEFAULT,
 ) -> Images:
     """Build boot ROM and firmware for an emulated board, or take them from the cache; sign the images.
 
-    `root`: the source tree, in place of this installation's. `has_power_cuts`: the firmware stops at the flash
-    operation that the machine orders (renode.machine.CutOrder).
+    `root`: the source tree, in place of this installation's. `variant`: in place of the release (`cut`, `radio`).
     """
     from provisioning.firmware.build import build, build_rom
 
     root = root or source_root()
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
     rom = build_rom([digest.hex() for digest in hashes], root=root, progress=note, board=board.name)
-    release = build("cut" if has_power_cuts else "release", root=root, progress=note, board=board.name)
-    moved = release if has_power_cuts else build("moved", root=root, progress=note, board=board.name)
+    release = build(variant, root=root, progress=note, board=board.name)
+    moved = release if variant != "release" else build("moved", root=root, progress=note, board=board.name)
     hang = build("hang", root=root, progress=note, board=board.name)
     variants = {2: moved, 3: moved, HANGING: hang, 5: moved}
     bodies = {number: variants.get(number, release).image for number in COUNTERS}

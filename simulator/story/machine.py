@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
+from simulator.ports.air import Air
 from simulator.story.errors import WorldError
 from simulator.story.images import Images
 
@@ -16,17 +17,29 @@ FLASH_FILE: Final = "nvm.bin"  # in a machine's folder; a simulated one writes i
 
 
 def make_machine(
-    on: str, folder: Path, images: Images, *, is_recorded: bool = False, board: EmulatedBoard = DEFAULT
+    on: str,
+    folder: Path,
+    images: Images,
+    *,
+    is_recorded: bool = False,
+    board: EmulatedBoard = DEFAULT,
+    air: Air | None = None,
 ) -> Any:
     """Return the machine named `on` (sim, qemu or renode), powered off and unprogrammed; a context manager.
 
     `is_recorded`: a board on QEMU can be replayed afterwards (renode.qemu_recording). Other machines record nothing.
-    `board`: which board an emulator emulates. Raises WorldError if it does not emulate it.
+    `board`: which board an emulator emulates. `air`: what is around a unit with a radio. An emulated board's radio is a
+    model (radio_model.py); only the first board on QEMU has it, and only without a recording. Raises WorldError if the
+    emulator does not emulate that.
     """
     if on == "sim":
         from simulator.device import SimulatedMachine
 
-        return SimulatedMachine(folder, images.key_hashes)
+        machine = SimulatedMachine(folder, images.key_hashes)
+        machine.air = air
+        return machine
+    if air is not None:
+        return _board_with_radio(on, folder, air, is_recorded=is_recorded)
     if on == "renode":
         if not board.is_on_renode:
             raise WorldError(f"Renode does not emulate {board.name} here. Use QEMU.")
@@ -42,3 +55,20 @@ def make_machine(
     from renode.qemu import QemuBoard
 
     return QemuBoard(folder, kind=board)
+
+
+def _board_with_radio(on: str, folder: Path, air: Air, *, is_recorded: bool) -> Any:
+    if on != "qemu" or is_recorded:
+        raise WorldError("The model of a radio runs with the simulator and, without a recording, with QEMU.")
+    from renode.gateway import Gateway
+    from renode.lines import FactoryLine
+    from renode.qemu import QemuBoard
+    from simulator.story.radio_model import RadioModel
+
+    gateway = Gateway(forwards=(443, 80), udp_forwards=(53,))
+    model = RadioModel(air)
+    gateway.passes = model.passes
+    improv = FactoryLine()
+    board: Any = QemuBoard(folder, gateway=gateway, more_lines={"radio": model, "improv": improv})
+    board.radio_model, board.improv_line = model, improv
+    return board

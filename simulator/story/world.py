@@ -123,7 +123,7 @@ class World:
                 directory,
                 self.note,
                 root=branded(source_root(), self.inputs.product),
-                has_power_cuts=self.inputs.has_power_cuts,
+                variant=self.inputs.variant,
                 board=self.inputs.board,
             )
         if self.inputs.image is not None:
@@ -133,7 +133,14 @@ class World:
 
     def _make_machine(self, name: str, *, is_recorded: bool = False) -> Any:
         folder = self.directory / name
-        machine = make_machine(self.on, folder, self.images, is_recorded=is_recorded, board=self.inputs.board)
+        machine = make_machine(
+            self.on,
+            folder,
+            self.images,
+            is_recorded=is_recorded,
+            board=self.inputs.board,
+            air=self.inputs.air,
+        )
         if self.on == "sim":  # its flash is in memory; saved after the machine is closed
             self._stack.callback(lambda: machine.flash.save(folder / FLASH_FILE))
         return self._stack.enter_context(machine)

@@ -1,5 +1,6 @@
 # What every ESP32 board freezes: the ports of the chip, and what every bought chip has.
 PORTS = (
+    "access_point",
     "appfiles",
     "blocks",
     "esp32",

@@ -4,13 +4,21 @@ from collections import namedtuple
 
 from device.agent import agent
 from device.boards.mps2_an385 import board
+from device.compat import const
 from device.ports import appfiles, mps2
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
 
 Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT", "HAS_BUTTON", "HOST_NAMES"))
 
 
-def ports() -> "agent.Ports":
-    """Return the ports that the agent needs. Raises OSError if the ROM did not start this firmware."""
+def ports(wifi: "Any" = None, improv: "Any" = None) -> "agent.Ports":
+    """Return the ports that the agent needs. Raises OSError if the ROM did not start this firmware.
+
+    `wifi`, `improv`: of a firmware that has a model of a radio (variants/radio.py); the board has none.
+    """
     regions = mps2.regions(mps2.is_unit_locked())
     return agent.Ports(
         flash=mps2.Mps2Flash(),
@@ -27,8 +35,8 @@ def ports() -> "agent.Ports":
         indicator=mps2.Mps2Indicator(),
         key_store=None,  # no secure element
         load_app=appfiles.load,
-        wifi=None,  # no radio
-        improv=None,
+        wifi=wifi,
+        improv=improv,
         board=Board(
             board.NAME, board.PBKDF2_ITERATIONS, mps2.is_development(), board.HAS_BUTTON, board.HOST_NAMES
         ),

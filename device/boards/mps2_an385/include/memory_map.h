@@ -70,7 +70,8 @@ typedef struct {
     volatile uint32_t interrupt;
     volatile uint32_t baud_divider;
 } cmsdk_uart_t;
-#define UART_ADDRESS(index) (UART_BASE_ADDRESS + UART_STRIDE_BYTES * (index))
+// The watchdog lies between UART 3 and 4.
+#define UART_ADDRESS(index) (UART_BASE_ADDRESS + UART_STRIDE_BYTES * ((index) + (index) / 4))
 #define UART_AT(index) ((cmsdk_uart_t *)UART_ADDRESS(index))
 #define UART_TX_FULL (1u << 0)
 #define UART_RX_FULL (1u << 1)

@@ -21,6 +21,9 @@ void time_set_trusted(bool is_known, int64_t unix_s);
 #define UART_CONSOLE (0)
 #define UART_NETWORK (1)
 #define UART_FACTORY (2)
+#define UART_RADIO (3)  // variant `radio` only, as the next one
+#define UART_IMPROV (4)
+bool uart_exists(unsigned index);
 void uart_init(void);
 void uart_start_receive(unsigned index);
 size_t uart_read(unsigned index, uint8_t *data, size_t length);

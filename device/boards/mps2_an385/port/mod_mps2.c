@@ -209,23 +209,28 @@ static mp_obj_t mps2_is_console_open(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_is_console_open_obj, mps2_is_console_open);
 
-// Uart(index): a non-blocking stream on the factory port. Python has no access to console and network line.
+// Uart(index): a non-blocking stream on the factory port, or on a line that only the variant `radio` has. Python has no
+// access to console and network line.
 typedef struct {
     mp_obj_base_t base;
+    unsigned index;
 } uart_obj_t;
 
 static mp_obj_t uart_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 1, 1, false);
-    if (mp_obj_get_int(args[0]) != UART_FACTORY) {
-        mp_raise_ValueError(MP_ERROR_TEXT("only Uart(2)"));
+    mp_int_t index = mp_obj_get_int(args[0]);
+    if (index < UART_FACTORY || !uart_exists(index)) {
+        mp_raise_ValueError(MP_ERROR_TEXT("no such Uart"));
     }
-    uart_start_receive(UART_FACTORY);
-    return MP_OBJ_FROM_PTR(mp_obj_malloc(uart_obj_t, type));
+    uart_start_receive(index);
+    uart_obj_t *self = mp_obj_malloc(uart_obj_t, type);
+    self->index = index;
+    return MP_OBJ_FROM_PTR(self);
 }
 
 static mp_uint_t uart_stream_read(mp_obj_t self_in, void *data, mp_uint_t length, int *error) {
-    (void)self_in;
-    size_t count = uart_read(UART_FACTORY, data, length);
+    unsigned index = ((uart_obj_t *)MP_OBJ_TO_PTR(self_in))->index;
+    size_t count = uart_read(index, data, length);
     if (count == 0 && length > 0) {
         *error = MP_EAGAIN;
         return MP_STREAM_ERROR;
@@ -234,8 +239,8 @@ static mp_uint_t uart_stream_read(mp_obj_t self_in, void *data, mp_uint_t length
 }
 
 static mp_uint_t uart_stream_write(mp_obj_t self_in, const void *data, mp_uint_t length, int *error) {
-    (void)self_in;
-    size_t count = uart_write(UART_FACTORY, data, length);
+    unsigned index = ((uart_obj_t *)MP_OBJ_TO_PTR(self_in))->index;
+    size_t count = uart_write(index, data, length);
     if (count == 0 && length > 0) {
         *error = MP_EAGAIN;
         return MP_STREAM_ERROR;
@@ -244,13 +249,13 @@ static mp_uint_t uart_stream_write(mp_obj_t self_in, const void *data, mp_uint_t
 }
 
 static mp_uint_t uart_stream_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t flags, int *error) {
-    (void)self_in;
+    unsigned index = ((uart_obj_t *)MP_OBJ_TO_PTR(self_in))->index;
     if (request == MP_STREAM_POLL) {
         mp_uint_t ready = 0;
-        if ((flags & MP_STREAM_POLL_RD) && uart_available(UART_FACTORY)) {
+        if ((flags & MP_STREAM_POLL_RD) && uart_available(index)) {
             ready |= MP_STREAM_POLL_RD;
         }
-        if ((flags & MP_STREAM_POLL_WR) && uart_can_write(UART_FACTORY)) {
+        if ((flags & MP_STREAM_POLL_WR) && uart_can_write(index)) {
             ready |= MP_STREAM_POLL_WR;
         }
         return ready;

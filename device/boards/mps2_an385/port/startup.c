@@ -17,6 +17,15 @@ void UART1_RX_Handler(void);
 void UART2_RX_Handler(void);
 void Unexpected_Handler(void);
 
+// In place of those of uart.c, which only the variant `radio` has.
+__attribute__((weak)) void UART3_RX_Handler(void) {
+    Unexpected_Handler();
+}
+
+__attribute__((weak)) void UART4_RX_Handler(void) {
+    Unexpected_Handler();
+}
+
 #define STACK_IN_USE_BYTES (256) // of the functions below, when they fill the rest
 
 static void fill_stack(volatile uint32_t *word, uintptr_t end) {
@@ -49,6 +58,8 @@ static const vector_t vectors[16 + INTERRUPTS] = {
     [FIRST + 0] = UART0_RX_Handler,
     [FIRST + 2] = UART1_RX_Handler,
     [FIRST + 4] = UART2_RX_Handler,
+    [FIRST + 18] = UART3_RX_Handler,
+    [FIRST + 20] = UART4_RX_Handler,
 };
 
 void Reset_Handler(void) {

@@ -1,10 +1,17 @@
-// The three CMSDK UARTs: transmit is polled and bounded, receive uses interrupts and one ring for each UART.
+// The CMSDK UARTs: transmit is polled and bounded, receive uses interrupts and one ring for each UART.
+// Only the variant `radio` uses UART 3 and 4; the others have no byte of them.
 #include "py/mphal.h"
 #include "py/runtime.h"
 
 #include "board.h"
+#include "variant.h"
 
+#if FIRSTBOOT_RADIO
+#define UARTS (5)
+#else
 #define UARTS (3)
+#endif
+#define RECORDED_UARTS (3) // the table of the rings has no more (memory_map.h)
 #define RING_BYTES (64 * 1024) // a full TCP window and the bytes that arrive while Python computes
 #define STALL_MS (1000)        // a write gives up after the line took no byte for this long
 
@@ -25,6 +32,12 @@ typedef struct {
 
 static ring_t rings[UARTS];
 
+static const uint8_t receive_interrupts[] = {0, 2, 4, 18, 20}; // Arm DAI0385D, 4.3
+
+bool uart_exists(unsigned index) {
+    return index < UARTS;
+}
+
 void uart_init(void) {
     receive_rings_t *table = (receive_rings_t *)RINGS_ADDRESS;
     *table = (receive_rings_t){.magic = RINGS_MAGIC, .ring_bytes = RING_BYTES, .clock = time_ms_address()};
@@ -38,7 +51,10 @@ void uart_start_receive(unsigned index) {
     rings[index].head = rings[index].tail = 0;
     UART_AT(index)->state = UART_TX_OVERRUN | UART_RX_OVERRUN;
     UART_AT(index)->control = CONTROL_TX | CONTROL_RX | CONTROL_RX_INTERRUPT;
-    NVIC_ISER[UART_INTERRUPT / 32] = 1u << (UART_INTERRUPT % 32 + 2 * index);
+    NVIC_ISER[UART_INTERRUPT / 32] = 1u << (UART_INTERRUPT % 32 + receive_interrupts[index]);
+    if (index >= RECORDED_UARTS) {
+        return;
+    }
     receive_rings_t *table = (receive_rings_t *)RINGS_ADDRESS;
     table->uart[index].head = (uint32_t)&rings[index].head;
     table->uart[index].tail = (uint32_t)&rings[index].tail;
@@ -80,6 +96,17 @@ void UART1_RX_Handler(void) {
 void UART2_RX_Handler(void) {
     receive(2);
 }
+
+#if FIRSTBOOT_RADIO
+void UART3_RX_Handler(void);
+void UART4_RX_Handler(void);
+void UART3_RX_Handler(void) {
+    receive(UART_RADIO);
+}
+void UART4_RX_Handler(void) {
+    receive(UART_IMPROV);
+}
+#endif
 
 size_t uart_available(unsigned index) {
     return (rings[index].head + RING_BYTES - rings[index].tail) % RING_BYTES;

@@ -52,6 +52,13 @@ def test_the_hang_variant_differs_only_by_its_main():
     assert all(hang[name] == level for name, level in release.items())
 
 
+def test_the_radio_variant_is_the_release_with_a_main_and_a_model_of_a_radio():
+    radio, release = names("radio"), names("release")
+    ports = {f"device/ports/{name}.py" for name in ("access_point", "mps2_radio", "radio_line")}
+    assert set(radio) == set(release) | ports | frozen.RADIO_MODULES | {"radio.py"}
+    assert [name for name, variant in frozen.VARIANTS.items() if variant.has_radio] == ["radio"]
+
+
 def test_the_test_variant_holds_every_dual_test():
     found = names("test")
     assert {path.name for path in (ROOT / "tests" / "dual").glob("*.py")} <= set(found)
@@ -94,7 +101,7 @@ def test_two_files_of_one_name_are_refused(monkeypatch):
 
 def test_an_unknown_variant_is_refused_by_name():
     with pytest.raises(
-        FirmwareError, match=r"'relase'\. Use one of: release, hang, moved, cut, development, test"
+        FirmwareError, match=r"'relase'\. Use one of: release, hang, moved, cut, radio, development, test"
     ):
         building.build("relase", root=ROOT)
 
