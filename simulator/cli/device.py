@@ -18,6 +18,15 @@ from provisioning.cli.errors import InputError
 from provisioning.cli.options import FirmwareOption
 from provisioning.cli.output import print_json_line
 from provisioning.cli.settings import with_settings
+from provisioning.firmware.emulated import DEFAULT
+from simulator.cli.device_air import (
+    CHANGE,
+    HOME,
+    change_passphrase,
+    make_air,
+    print_access_point,
+    print_networks,
+)
 from simulator.cli.device_bare import MOST, bare
 from simulator.cli.options import (
     BoardOption,
@@ -31,6 +40,7 @@ from simulator.story.errors import WorldError
 from simulator.story.inputs import Inputs
 
 if TYPE_CHECKING:
+    from simulator.ports.air import Air
     from simulator.story.running import RunningUnit
 
 LOOK_S: Final = 0.3  # how often the unit is checked
@@ -98,6 +108,13 @@ class DeviceSettings:
             "--app", metavar="DIR", help="Application: published as release 2, installed after set-up."
         ),
     ] = None
+    air: Annotated[
+        bool,
+        typer.Option(
+            "--air",
+            help="Give the units a model of a radio, with Wi-Fi networks around them (with sim and qemu).",
+        ),
+    ] = False
     firmware: FirmwareOption = None
 
 
@@ -111,6 +128,9 @@ def run(settings: DeviceSettings) -> None:
 
     Ctrl-C or SIGTERM ends it with exit code 0. If the unit cannot start or stops, the logs are kept.
 
+    With `--air` the units come onto a Wi-Fi network first: they open an access point, and their page lists networks.
+    Type `router` and Enter to change the passphrase of the network "Home".
+
     `--json` prints one line when the units answer; the command then runs on. The line contains the set-up codes.
 
     Example: `firstboot device run --on sim --units 3 --json`
@@ -118,6 +138,12 @@ def run(settings: DeviceSettings) -> None:
     keep = settings.keep
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise InputError(f"{keep} is not empty. Name a new folder.")
+    if settings.air and (
+        settings.on is On.renode or chosen_board(settings.on, settings.board) is not DEFAULT
+    ):
+        raise InputError(
+            "There is no model of a radio for this board. Use --air with --on sim, or with --on qemu and no --board."
+        )
     choose_device_code(settings.firmware)
     directory = keep if keep is not None else Path(tempfile.mkdtemp(prefix="firstboot-device-"))
     end_by_signal()
@@ -138,12 +164,14 @@ def _serve(settings: DeviceSettings, directory: Path) -> None:
     """Run the units until Ctrl-C (KeyboardInterrupt). Raises WorldError if one cannot start or stops."""
     from simulator.story.running import all_units, running_unit
 
+    air = make_air() if settings.air else None
     inputs = Inputs(
         product=settings.product,
         app=settings.app,
         image=settings.image,
         keys=settings.keys,
         board=chosen_board(settings.on, settings.board),
+        air=air,
     )
     with running_unit(
         settings.on.value, directory, _note, is_past_support=settings.after_support, inputs=inputs
@@ -160,8 +188,12 @@ def _serve(settings: DeviceSettings, directory: Path) -> None:
         else:
             for unit in units:
                 _print_unit(unit)
+                if air is not None:
+                    print_access_point(unit)
+            if air is not None:
+                print_networks(air)
         _print_end()
-        _watch([unit.machine for unit in units])
+        _watch([unit.machine for unit in units], air)
     raise WorldError("the unit stopped")
 
 
@@ -190,12 +222,18 @@ def _print_end() -> None:
     _note(f"running; {hint}Ctrl-C ends it")
 
 
-def _watch(machines: list[Any]) -> None:
-    """Press the first unit's button at each Enter, until a unit stops. Ctrl-C raises KeyboardInterrupt."""
+def _watch(machines: list[Any], air: Air | None) -> None:
+    """Press the first unit's button at each Enter, until a unit stops. Ctrl-C raises KeyboardInterrupt.
+
+    A line "router" changes a passphrase in the air instead.
+    """
     is_person = sys.stdin.isatty()
     while all(machine.is_powered for machine in machines):
         if is_person and select.select([sys.stdin], [], [], LOOK_S)[0]:
-            if sys.stdin.readline():
+            line = sys.stdin.readline()
+            if air is not None and line.strip() == CHANGE:
+                _note(f'the passphrase of "{HOME}" is now: {change_passphrase(air)}')
+            elif line:
                 machines[0].press_button()
                 _note("button pressed")
             else:

@@ -33,8 +33,20 @@ def facts_of(world: World, units: list[RunningUnit]) -> dict[str, Any]:
         "class_id": world.product.class_id.hex(),
         "registry": str(world.directory / "registry.sqlite"),
         "images": {str(number): str(path) for number, path in sorted(world.images.signed.items())},
+        "networks": _networks(world),
         "rom": None if world.images.rom is None else str(world.images.rom),
     }
+
+
+def _networks(world: World) -> list[dict[str, Any]] | None:
+    """Return the networks around units with a radio, with their passphrases; None for units without one."""
+    air = world.inputs.air
+    if air is None:
+        return None
+    return [
+        {"name": one.ssid.decode(), "passphrase": one.passphrase.decode(), "security": one.security}
+        for one in air.routers
+    ]
 
 
 def _unit(world: World, unit: RunningUnit) -> dict[str, Any]:
@@ -47,6 +59,7 @@ def _unit(world: World, unit: RunningUnit) -> dict[str, Any]:
         "host": host,
         "port": port,
         "setup_url": unit.setup_url,
+        "plain_url": None if world.inputs.air is None else unit.plain_url,
         "label": unit.label,
         "folder": str(folder),
         "console": str(folder / "console.log"),

@@ -13,6 +13,7 @@ from simulator.story.images import Images
 # How a unit on this machine reaches the servers, which listen on this host.
 HOST_ADDRESSES: Final = {"sim": "127.0.0.1", "qemu": "10.0.2.2", "renode": "10.0.2.2"}
 
+PLAIN_PORT: Final = 80  # of the page inside the access point (device/agent/portal.py)
 FLASH_FILE: Final = "nvm.bin"  # in a machine's folder; a simulated one writes it when it ends
 
 
@@ -65,10 +66,22 @@ def _board_with_radio(on: str, folder: Path, air: Air, *, is_recorded: bool) -> 
     from renode.qemu import QemuBoard
     from simulator.story.radio_model import RadioModel
 
-    gateway = Gateway(forwards=(443, 80), udp_forwards=(53,))
+    gateway = Gateway(forwards=(443, PLAIN_PORT), udp_forwards=(53,))
     model = RadioModel(air)
     gateway.passes = model.passes
     improv = FactoryLine()
     board: Any = QemuBoard(folder, gateway=gateway, more_lines={"radio": model, "improv": improv})
     board.radio_model, board.improv_line = model, improv
     return board
+
+
+def radio_of(machine: Any) -> Any:
+    """Return the radio (simulator.ports.radio.SimWifi) of a running machine; None without one."""
+    model = getattr(machine, "radio_model", None)
+    return getattr(machine, "radio", None) if model is None else model.radio
+
+
+def plain_port(machine: Any) -> int:
+    """Return the port on loopback of the plain page inside the access point of a machine with a radio."""
+    model = getattr(machine, "radio_model", None)
+    return int(machine.radio.page_port if model is None else machine.gateway.host_port(PLAIN_PORT))

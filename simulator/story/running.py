@@ -12,11 +12,14 @@ from device.owner import setup_code
 from provisioning.onboarding.client import DeviceClient
 from simulator.story.errors import WorldError
 from simulator.story.inputs import Inputs
+from simulator.story.machine import plain_port, radio_of
 from simulator.story.runner import StepFailed, wait_until
 from simulator.story.station_run import KnownUnit
 from simulator.story.world import World
 
 ANSWERS_S: Final = 60  # from power-on to the first page on a busy machine; an idle one takes two
+
+_LOOK_S: Final = 0.1
 
 
 def _quiet(text: str) -> None:
@@ -75,6 +78,11 @@ class RunningUnit:
         return client.request("GET", "/").status == 200 or None
 
     @property
+    def plain_url(self) -> str:
+        """The URL of the plain page inside the access point of a unit with a radio: a phone shows it by itself."""
+        return f"http://127.0.0.1:{plain_port(self.machine)}/"
+
+    @property
     def setup_url(self) -> str:
         """The URL of set-up. The fragment with the code stays in the browser: no request carries it."""
         return f"{self.address}setup#code={self.label['setup_code']}"
@@ -83,6 +91,7 @@ class RunningUnit:
 def all_units(world: World, count: int) -> list[RunningUnit]:
     """Return `count` running units: the world's own and more that are made now. Raises WorldError."""
     units = [RunningUnit(world.machine, world.unit, label_of(world))]
+    _add_network(world, units[0])
     for number in range(2, count + 1):
         machine, known = world.provision_another(number)
         unit = RunningUnit(machine, known, label_of(world, known))
@@ -90,8 +99,23 @@ def all_units(world: World, count: int) -> list[RunningUnit]:
             wait_until("the first page", unit.is_answering, ANSWERS_S)
         except StepFailed as error:
             raise WorldError(f"unit {known.serial}: {error}") from error
+        _add_network(world, unit)
         units.append(unit)
     return units
+
+
+def _add_network(world: World, unit: RunningUnit) -> None:
+    """Add the unit's own Wi-Fi network to its label, once it is open. Raises WorldError."""
+    air = world.inputs.air
+    if air is None:
+        return
+    try:
+        name = wait_until(
+            "its access point", lambda: radio_of(unit.machine).own_name or None, ANSWERS_S, _LOOK_S
+        )
+    except StepFailed as error:
+        raise WorldError(f"unit {unit.known.serial}: {error}") from error
+    unit.label["network"], unit.label["network_passphrase"] = name, air.units[name]
 
 
 def address_of(world: World) -> str:

@@ -6,7 +6,15 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
+
+import pytest
+
+from device.net import wifi
+from provisioning.onboarding.client import DeviceClient
+from simulator.cli.device_air import KEYS, change_passphrase, home_of, make_air
+from simulator.story.runner import wait_until
 
 APP = "async def run(context):\n    context.report('from the maker')\n"
 
@@ -46,3 +54,46 @@ def test_an_image_that_no_key_of_the_folder_signed_is_refused(tmp_path: Path) ->
     command = [sys.executable, "-m", "firstboot", "device", "run", "--image", "image", "--keys", "keys"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "not a signed boot image" in done.stderr
+
+
+def test_a_person_can_bring_a_unit_with_a_radio_from_its_label_onto_a_network(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "firstboot", "device", "run", "--air", "--json"]
+    options = ["--keys", "keys", "--keep", "unit"]
+    with subprocess.Popen([*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = json.loads(process.stdout.readline())
+        try:
+            assert {"name": "Home", "passphrase": KEYS[0], "security": wifi.WPA2} in found["networks"]
+            one = found["units"][0]
+            assert one["label"]["network_passphrase"] not in ("", one["label"]["setup_code"])
+            with urllib.request.urlopen(one["plain_url"], timeout=60) as page:  # noqa: S310 - loopback
+                assert "Continue" in page.read().decode()
+            owner = DeviceClient(lambda: (one["host"], one["port"]), one["label"]["certificate_sha256"])
+            code, password = one["label"]["setup_code"], "orange kettle under the bridge"
+            assert owner.request("POST", "/setup", {"code": code, "password": password}).status == 303
+            assert owner.sign_in(password)
+            form = {"action": "join", "network": "other", "name": "Home", "passphrase": KEYS[0]}
+            assert owner.request("POST", "/network", form).status == 303
+
+            def is_joined() -> bool | None:
+                return "The device is connected to Home." in owner.request("GET", "/network").text or None
+
+            wait_until("the network", is_joined, 180)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+
+def test_a_changed_passphrase_is_another_one_each_time() -> None:
+    air = make_air()
+    home = home_of(air)
+    for _ in range(3):
+        before = home.passphrase
+        assert change_passphrase(air).encode() == home.passphrase != before
+
+
+@pytest.mark.parametrize("options", [["--on", "renode"], ["--on", "qemu", "--board", "mps2-an505"]])
+def test_another_emulator_or_board_has_no_model_of_a_radio(tmp_path: Path, options: list[str]) -> None:
+    command = [sys.executable, "-m", "firstboot", "device", "run", "--air", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "no model of a radio" in " ".join(done.stderr.split())

@@ -1,0 +1,58 @@
+"""`firstboot device run --air`: networks around units with a radio, to try the way onto Wi-Fi by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from device.net import wifi
+from simulator.ports.air import Air, Router
+
+if TYPE_CHECKING:
+    from simulator.story.running import RunningUnit
+
+HOME: Final = "Home"
+KEYS: Final = ("correct horse 7", "battery staple 8")  # of the router "Home": at first, and after a change
+CHANGE: Final = "router"  # what a person types
+
+
+def make_air() -> Air:
+    """Return networks with every fault that the pages explain."""
+    air = Air()
+    air.add(HOME, KEYS[0])
+    air.add("Hotel", is_captive=True)
+    air.add("No addresses", "no dhcp here", has_dhcp=False)
+    air.add("Far away", "behind the hill", signal_dbm=wifi.WEAK_DBM - 5)
+    air.add("Old", "old router 1", security=wifi.OLD)
+    return air
+
+
+def home_of(air: Air) -> Router:
+    """Return the router whose passphrase can be changed."""
+    return next(router for router in air.routers if router.ssid == HOME.encode())
+
+
+def change_passphrase(air: Air) -> str:
+    """Change the passphrase of "Home" to the other one and return it."""
+    home = home_of(air)
+    new = KEYS[home.passphrase == KEYS[0].encode()]
+    home.passphrase = new.encode()
+    return new
+
+
+def print_networks(air: Air) -> None:
+    """Print the networks that the units receive."""
+    typer.echo("  Wi-Fi networks around the units (a model: no radio is used):")
+    for router in air.routers:
+        faults = ["captive"] * router.is_captive + ["no addresses"] * (not router.has_dhcp)
+        faults += ["weak signal"] * (router.signal_dbm < wifi.WEAK_DBM)
+        key = router.passphrase.decode() or "(open)"
+        typer.echo(f"    {router.ssid.decode():<13} {key:<17} {', '.join([router.security, *faults])}")
+    typer.echo("")
+
+
+def print_access_point(unit: RunningUnit) -> None:
+    """Print the unit's own network, as the label shows it, and where a phone inside it is led."""
+    typer.echo(f"  its Wi-Fi    {unit.label['network']}   passphrase {unit.label['network_passphrase']}")
+    typer.echo(f"  plain page   {unit.plain_url}   (a phone that joins its Wi-Fi shows it by itself)\n")
