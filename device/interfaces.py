@@ -215,6 +215,7 @@ if TYPE_CHECKING:
         """
 
         securities: "Sequence[str]"  # the kinds of device/net/wifi.py that join() can use
+        bluetooth: "Bluetooth | None"  # for Improv Wi-Fi; None if the radio or the board's build has none
 
         async def scan(self) -> "Sequence[tuple[bytes, str, int]]":
             """Return the networks in range (wifi.Seen), in any order, hidden ones without a name.
@@ -251,6 +252,30 @@ if TYPE_CHECKING:
 
         async def serve_page(self, port: int, handler: "Callable[[Stream], Awaitable[None]]") -> object:
             """Listen without TLS on the access point's address only; as Network.serve_tls, for at most two clients."""
+
+    class Bluetooth(Protocol):
+        """Improv's service over Bluetooth Low Energy, for one client at a time (device/agent/improv_ble.py).
+
+        Blocks for milliseconds. Raises LinkError.
+        """
+
+        def open(self, state: int) -> None:
+            """Switch Bluetooth on and advertise the service with Improv's `state`."""
+
+        def advertise(self, state: int) -> None:
+            """Show a new state."""
+
+        def take(self) -> "bytes | None":
+            """Return what a client wrote, b"" if one has come or gone, None if nothing happened."""
+
+        def send(self, kind: int, data: bytes) -> None:
+            """Set the characteristic of a type of net/improv.py, and notify the client."""
+
+        def hang_up(self) -> None:
+            """End the client's connection. Nothing happens without one."""
+
+        def close(self) -> None:
+            """Switch Bluetooth off."""
 
     class Source(Protocol):
         """One source of releases (device/transport), with the same operations over MQTT and CoAP.

@@ -53,8 +53,8 @@ check() {
     run "ruff check" "$python" -m ruff check .
     run "mypy --strict: device" "$python" -m mypy --strict device
     run "mypy --strict: provisioning, simulator, renode" "$python" -m mypy --strict provisioning simulator renode firstboot
-    run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/esp32_wifi.py device/ports/wlan.py device/ports/rtc.py device/ports/sockets.py device/ports/socket_group.py
-    run "mypy --strict: rp2 port, against its stubs" check_chip rp2 device/ports/rp2.py device/ports/rp2_otp.py device/ports/rp2_wifi.py device/ports/wlan.py device/ports/rtc.py
+    run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/esp32_wifi.py device/ports/wlan.py device/ports/access_point.py device/ports/ble.py device/ports/rtc.py device/ports/sockets.py device/ports/socket_group.py
+    run "mypy --strict: rp2 port, against its stubs" check_chip rp2 device/ports/rp2.py device/ports/rp2_otp.py device/ports/rp2_wifi.py device/ports/wlan.py device/ports/access_point.py device/ports/ble.py device/ports/rtc.py
     run "import-linter: who may import whom" "$venv/bin/lint-imports" --no-logo --no-cache
     run "zizmor: workflows and actions" "$venv/bin/zizmor" --offline --quiet .github examples/product
     run "hadolint: container recipes" "$venv/bin/hadolint" Containerfile provisioning/servers/deploy/Containerfile

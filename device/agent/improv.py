@@ -3,7 +3,7 @@
 import asyncio
 
 from device.compat import const
-from device.net.improv import Conversation
+from device.net.improv import SerialConversation
 from device.owner import lifecycle
 
 TYPE_CHECKING = const(0)
@@ -17,7 +17,7 @@ _READ_BYTES = const(64)
 _TICK_S = 0.5
 
 
-class _Services:
+class Services:
     """net.improv.ImprovServices over the parts of a unit."""
 
     def __init__(self, parts: "Parts") -> None:
@@ -52,7 +52,7 @@ class _Services:
 
 async def answer(parts: "Parts", stream: "Stream") -> None:
     """Answer until the line ends. Raises LinkError."""
-    conversation = Conversation(_Services(parts))
+    conversation = SerialConversation(Services(parts))
     while True:
         try:
             data = await asyncio.wait_for(stream.read(_READ_BYTES), _TICK_S)

@@ -84,6 +84,8 @@ class Unit:
             begins.append(self._keep_network)
             if self._ports.improv is not None:
                 begins.append(self._answer_improv)
+            if self._ports.wifi.bluetooth is not None:
+                begins.append(self._answer_bluetooth)
         return [steady(begin, self._ports.say) for begin in begins]
 
     async def _serve_pages(self) -> None:
@@ -154,6 +156,17 @@ class Unit:
 
         try:
             await improv.answer(self._parts, self._ports.improv)
+        except LinkError as error:
+            self._ports.say("improv: " + error.describe())
+
+    async def _answer_bluetooth(self) -> None:
+        """Answer Improv Wi-Fi over Bluetooth, in factory default. After an error it stays off until the next start."""
+        if self._parts.owner.state() != lifecycle.FACTORY_DEFAULT:
+            return
+        from device.agent import improv_ble  # only here: as above
+
+        try:
+            await improv_ble.answer(self._parts, self._ports.wifi.bluetooth)
         except LinkError as error:
             self._ports.say("improv: " + error.describe())
 

@@ -1,8 +1,10 @@
-"""Improv Wi-Fi over a serial line (improv-wifi.com/serial): packets, and the unit's side of the conversation. No I/O.
+"""Improv Wi-Fi: the unit's side of the conversation, and its packets on a serial line (improv-wifi.com/serial). No I/O.
 
-A packet is "IMPROV", version 1, type, length, data, and the sum of all bytes before it. Rules:
-1. Nothing is answered but the state until the client has proved the set-up code: command PROVE, which is ours, with the
-   code as text. Guesses count as on the pages (device/owner/throttle.py). Other clients read "authorisation required".
+On the line a packet is "IMPROV", version 1, type, length, data, and the sum of all bytes before it. Bluetooth
+(improv_ble.py) has the same types and data without that. Rules:
+1. Nothing is answered but the state until the client has proved the set-up code. On the line it does with the command
+   PROVE, which is ours, and the code as text. Guesses count as on the pages (device/owner/throttle.py). Other clients
+   read "authorisation required".
 2. Only a unit in factory default answers at all: after set-up the code no longer works, and the state is STOPPED.
 3. The authorisation ends after IMPROV_OPEN_S seconds, with set-up, and with a network that was joined.
 4. A packet with a wrong sum or shape changes nothing and gets the error "invalid packet". Bytes between packets are
@@ -96,11 +98,13 @@ class Decoder:
 
 
 class Conversation:
-    """The unit's side. `receive` takes bytes of the line, `tick` is called between them; both return bytes to send."""
+    """The unit's side, whatever carries it. Its answers are lists of (type, data).
+
+    `tick` is called between commands.
+    """
 
     def __init__(self, services: "ImprovServices") -> None:
         self._services = services
-        self._decoder = Decoder()
         self._since_ms: "int | None" = None  # of the authorisation
         self._is_joining = False
 
@@ -119,81 +123,62 @@ class Conversation:
             return PROVISIONING
         return AUTHORISED if self._is_authorised() else AWAITING
 
-    def receive(self, data: bytes) -> bytes:
-        """Answer the packets in `data`."""
-        out = b""
-        for found in self._decoder.feed(data):
-            if found is None:
-                out += _error(INVALID)
-            elif found[0] == RPC:
-                out += self._command(found[1])
-        return out
-
-    def tick(self) -> bytes:
+    def tick(self) -> "list[tuple[int, bytes]]":
         """Return what the client must learn now: how the join went."""
         if not self._is_joining:
-            return b""
+            return []
         outcome = self._services.result()
         if outcome == wifi.JOINING:
-            return b""
+            return []
         self._is_joining = False
         if outcome == wifi.JOINED:
             address = self._services.address().encode()
-            return self._state_packet() + packet(RPC_RESULT, result(SETTINGS, (address,)))
-        return _error(UNABLE) + self._state_packet()
+            return [self.state_event(), (RPC_RESULT, result(SETTINGS, (address,)))]
+        return [error(UNABLE), self.state_event()]
 
-    def _command(self, data: bytes) -> bytes:
+    def authorise(self) -> None:
+        """Note that the client has proved the set-up code."""
+        self._since_ms = self._services.ticks_ms()
+
+    def revoke(self) -> None:
+        """End the authorisation."""
+        self._since_ms = None
+
+    def command(self, data: bytes) -> "list[tuple[int, bytes]]":
+        """Answer a command that asks for the authorisation: number, length, body."""
         if len(data) < 2 or data[1] != len(data) - 2:
-            return _error(INVALID)
-        command, body = data[0], data[2:]
-        if command == GET_STATE:
-            out = _error(NO_ERROR) + self._state_packet()
-            if self.state() == PROVISIONED:
-                out += packet(RPC_RESULT, result(GET_STATE, (self._services.address().encode(),)))
-            return out
-        return self._prove(body) if command == PROVE else self._authorised(command, body)
-
-    def _authorised(self, command: int, body: bytes) -> bytes:
-        if command not in (SETTINGS, GET_INFO, GET_NETWORKS):
-            return _error(UNKNOWN_COMMAND)
+            return [error(INVALID)]
+        number, body = data[0], data[2:]
+        if number not in (SETTINGS, GET_INFO, GET_NETWORKS):
+            return [error(UNKNOWN_COMMAND)]
         if self.state() not in (AUTHORISED, PROVISIONING):
-            return _error(NOT_AUTHORISED)
-        if command == SETTINGS:
+            return [error(NOT_AUTHORISED)]
+        if number == SETTINGS:
             return self._join(body)
-        if command == GET_INFO:
-            return packet(RPC_RESULT, result(GET_INFO, [text.encode() for text in self._services.facts()]))
+        if number == GET_INFO:
+            return [(RPC_RESULT, result(GET_INFO, [text.encode() for text in self._services.facts()]))]
         return self._list()
 
-    def _prove(self, body: bytes) -> bytes:
-        if self.state() not in (AWAITING, AUTHORISED):
-            return _error(NOT_AUTHORISED)
-        try:
-            self._services.prove(decode_utf8(body))
-        except (FirstbootError, ValueError):
-            self._since_ms = None
-            return _error(NOT_AUTHORISED) + self._state_packet()
-        self._since_ms = self._services.ticks_ms()
-        return _error(NO_ERROR) + self._state_packet()
-
-    def _join(self, body: bytes) -> bytes:
+    def _join(self, body: bytes) -> "list[tuple[int, bytes]]":
         if not body or len(body) < body[0] + 2:
-            return _error(INVALID)
+            return [error(INVALID)]
         ssid, rest = body[1 : 1 + body[0]], body[1 + body[0] :]
         if rest[0] != len(rest) - 1:
-            return _error(INVALID)
+            return [error(INVALID)]
         try:
             self._services.choose(ssid, rest[1:])
         except WifiError:
-            return _error(UNABLE)
+            return [error(UNABLE)]
         self._is_joining = True
-        return _error(NO_ERROR) + self._state_packet()
+        return [error(NO_ERROR), self.state_event()]
 
-    def _list(self) -> bytes:
-        out = b""
+    def _list(self) -> "list[tuple[int, bytes]]":
+        out = []
         for ssid, security, signal_dbm in self._services.networks():
             texts = (ssid, str(signal_dbm).encode(), b"NO" if security == wifi.OPEN else b"YES")
-            out += packet(RPC_RESULT, result(GET_NETWORKS, texts))
-        return out + packet(RPC_RESULT, result(GET_NETWORKS, ()))
+            out.append((RPC_RESULT, result(GET_NETWORKS, texts)))
+        out.append((RPC_RESULT, result(GET_NETWORKS, ())))
+        return out
 
     def _is_authorised(self) -> bool:
         if self._since_ms is None:
@@ -203,9 +188,62 @@ class Conversation:
             self._since_ms = None
         return self._since_ms is not None
 
-    def _state_packet(self) -> bytes:
-        return packet(CURRENT_STATE, bytes((self.state(),)))
+    def state_event(self) -> "tuple[int, bytes]":
+        """Return the state as (type, data)."""
+        return CURRENT_STATE, bytes((self.state(),))
 
 
-def _error(number: int) -> bytes:
-    return packet(ERROR_STATE, bytes((number,)))
+class SerialConversation:
+    """The unit's side on a serial line. `receive` takes bytes of the line, `tick` is called between them; both return
+    bytes to send.
+    """
+
+    def __init__(self, services: "ImprovServices") -> None:
+        self._services = services
+        self._conversation = Conversation(services)
+        self._decoder = Decoder()
+        self.state = self._conversation.state
+
+    def receive(self, data: bytes) -> bytes:
+        """Answer the packets in `data`."""
+        out = b""
+        for found in self._decoder.feed(data):
+            if found is None:
+                out += _packets([error(INVALID)])
+            elif found[0] == RPC:
+                out += _packets(self._command(found[1]))
+        return out
+
+    def tick(self) -> bytes:
+        """Return what the client must learn now."""
+        return _packets(self._conversation.tick())
+
+    def _command(self, data: bytes) -> "list[tuple[int, bytes]]":
+        if len(data) < 2 or data[1] != len(data) - 2:
+            return [error(INVALID)]
+        if data[0] == GET_STATE:
+            out = [error(NO_ERROR), self._conversation.state_event()]
+            if self.state() == PROVISIONED:
+                out.append((RPC_RESULT, result(GET_STATE, (self._services.address().encode(),))))
+            return out
+        return self._prove(data[2:]) if data[0] == PROVE else self._conversation.command(data)
+
+    def _prove(self, body: bytes) -> "list[tuple[int, bytes]]":
+        if self.state() not in (AWAITING, AUTHORISED):
+            return [error(NOT_AUTHORISED)]
+        try:
+            self._services.prove(decode_utf8(body))
+        except (FirstbootError, ValueError):
+            self._conversation.revoke()
+            return [error(NOT_AUTHORISED), self._conversation.state_event()]
+        self._conversation.authorise()
+        return [error(NO_ERROR), self._conversation.state_event()]
+
+
+def error(number: int) -> "tuple[int, bytes]":
+    """Return an error as (type, data)."""
+    return ERROR_STATE, bytes((number,))
+
+
+def _packets(events: "list[tuple[int, bytes]]") -> bytes:
+    return b"".join([packet(kind, data) for kind, data in events])

@@ -200,6 +200,19 @@ class Owner:
         self.throttle.check()
         self._check_code(setup_code.normalise(code))
 
+    def proof_key(self, context: bytes) -> "tuple[bytes, bytes]":
+        """Return the set-up code's salt, and HMAC-SHA-256 of `context` under its verifier (net/improv_ble.py, rule 2).
+
+        A person with the code can compute the second from the first.
+
+        Raises LifecycleError (not in factory default), PressError, StorageError.
+        """
+        self._demand(lifecycle.SETUP)
+        if self.is_press_needed():
+            raise PressError
+        record = self._code_record()
+        return record.salt, backend.hmac_sha256(record.verifier, context)
+
     def _verify(self, password: str, event: str) -> "Generator[None, None, bytes]":
         """Return the stored record if `password` is the owner's. Raises what sign_in raises."""
         self._demand(event)

@@ -34,6 +34,7 @@ class Mps2Wifi:
     """interfaces.Wifi."""
 
     securities = wifi.JOINABLE
+    bluetooth = None
 
     def __init__(self) -> None:
         self._uart: "Any" = None

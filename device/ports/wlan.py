@@ -31,6 +31,7 @@ class WlanRadio:
     """interfaces.Wifi, without what differs between chips: `state`, `kind_of` and `connect`."""
 
     securities: "Sequence[str]" = wifi.JOINABLE
+    bluetooth: "Any" = None  # of a board whose build has it
 
     def __init__(self) -> None:
         self.link: "Any" = network.WLAN(network.WLAN.IF_STA)  # the stubs know names as text only

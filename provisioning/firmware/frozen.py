@@ -32,10 +32,12 @@ _RADIO_PORT_MODULES = ("access_point.py", "mps2_radio.py", "radio_line.py")
 RADIO_MODULES = frozenset(
     (
         "device/agent/improv.py",
+        "device/agent/improv_ble.py",
         "device/agent/portal.py",
         "device/agent/wifi.py",
         "device/net/captive_dns.py",
         "device/net/improv.py",
+        "device/net/improv_ble.py",
         "device/net/wifi.py",
         "device/web/landing.py",
         "device/web/network.py",

@@ -15,7 +15,7 @@ from device.ports.host import HostServer, HostStream
 from device.ports.host_group import HostGroup
 
 if TYPE_CHECKING:
-    from device.interfaces import Clock, Stream
+    from device.interfaces import Bluetooth, Clock, Stream
     from simulator.ports.air import Air, Router
 
 ADDRESS: Final = "127.0.0.1"
@@ -30,6 +30,7 @@ class SimWifi:
 
     def __init__(self, air: Air, clock: Clock, securities: tuple[str, ...] = wifi.JOINABLE) -> None:
         self.air = air
+        self.bluetooth: Bluetooth | None = None
         self.securities = securities
         self.answers_port = self.page_port = 0
         self.joins: list[wifi.Network] = []  # every attempt, for tests

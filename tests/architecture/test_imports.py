@@ -14,7 +14,20 @@ import pytest
 
 OURS = ("device", "provisioning", "simulator", "renode")
 CORE = ("binascii", "collections", "hashlib", "json")
-HARDWARE = ("machine", "network", "esp32", "rp2", "lwip", "tls", "_mps2", "socket", "ssl", "select", "vfs")
+HARDWARE = (
+    "machine",
+    "network",
+    "esp32",
+    "rp2",
+    "lwip",
+    "tls",
+    "_mps2",
+    "socket",
+    "ssl",
+    "select",
+    "vfs",
+    "bluetooth",
+)
 
 # package or module of device/ -> its allowed imports from outside; None: all except HARDWARE.
 OUTSIDE: dict[str, tuple[str, ...] | None] = {

@@ -47,7 +47,7 @@ class Services:
 
 def client():
     services = Services()
-    return services, improv.Conversation(services)
+    return services, improv.SerialConversation(services)
 
 
 def command(number, body=b""):

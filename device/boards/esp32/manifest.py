@@ -2,6 +2,7 @@
 PORTS = (
     "access_point",
     "appfiles",
+    "ble",
     "blocks",
     "esp32",
     "esp32_fuses",

@@ -83,6 +83,10 @@ def ports(board: "Any") -> "agent.Ports":
     regions = Regions(devices, nvm.is_unit_locked())
     radio = esp32_wifi.Esp32Wifi()
     radio.switch_on()
+    if board.HAS_BLUETOOTH:
+        from device.ports import ble
+
+        radio.bluetooth = ble.BleLine()
     uart = machine.UART(
         _FACTORY_UART, baudrate=_FACTORY_BAUD, tx=board.FACTORY_TX_PIN, rx=board.FACTORY_RX_PIN
     )

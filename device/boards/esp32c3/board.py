@@ -15,6 +15,7 @@ BUTTON_PIN = const(9)  # BOOT of Espressif's boards, low when pressed
 LIGHT_PIN = const(3)
 FACTORY_TX_PIN = const(4)
 FACTORY_RX_PIN = const(5)
+HAS_BLUETOOTH = const(1)  # MicroPython's build for this chip has NimBLE
 HAS_BUTTON = const(1)
 HOST_NAMES = ()
 

@@ -15,6 +15,7 @@ BUTTON_PIN = const(0)  # BOOT of Espressif's boards, low when pressed
 LIGHT_PIN = const(5)
 FACTORY_TX_PIN = const(17)
 FACTORY_RX_PIN = const(18)
+HAS_BLUETOOTH = const(1)  # MicroPython's build for this chip has NimBLE
 HAS_BUTTON = const(1)
 HOST_NAMES = ()
 

@@ -74,6 +74,10 @@ def ports(
     if radio is not None:
         radio.switch_on()
         network = radio.network()
+        if board.HAS_BLUETOOTH:
+            from device.ports import ble
+
+            radio.bluetooth = ble.BleLine()
     uart = machine.UART(
         _FACTORY_UART,
         baudrate=_FACTORY_BAUD,

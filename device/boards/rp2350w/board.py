@@ -15,5 +15,6 @@ BUTTON_PIN = const(22)  # to ground; BOOTSEL cannot be read while code runs from
 LIGHT_PIN = const(21)  # the light of a Pico 2 W hangs on its radio; this one needs a light of yours
 FACTORY_TX_PIN = const(8)
 FACTORY_RX_PIN = const(9)
+HAS_BLUETOOTH = const(0)  # the radio has it; this project's build is without BTstack
 HAS_BUTTON = const(1)
 HOST_NAMES = ()

@@ -90,7 +90,7 @@ class Radio:
         made.WLAN = Wlan
         monkeypatch.setitem(sys.modules, "network", made)
         monkeypatch.setitem(sys.modules, "tls", types.ModuleType("tls"))
-        for module in ("sockets", "wlan", name):
+        for module in ("sockets", "access_point", "wlan", name):
             monkeypatch.delitem(sys.modules, f"device.ports.{module}", raising=False)
         port: Any = importlib.import_module(f"device.ports.{name}")
         if name == "esp32_wifi":
@@ -106,14 +106,14 @@ class Radio:
 @pytest.fixture
 def esp32(monkeypatch: pytest.MonkeyPatch) -> Iterator[Radio]:
     yield Radio("esp32_wifi", monkeypatch)
-    for name in ("sockets", "wlan", "esp32_wifi"):
+    for name in ("sockets", "access_point", "wlan", "esp32_wifi"):
         sys.modules.pop(f"device.ports.{name}", None)
 
 
 @pytest.fixture
 def rp2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Radio]:
     yield Radio("rp2_wifi", monkeypatch)
-    for name in ("sockets", "wlan", "rp2_wifi"):
+    for name in ("sockets", "access_point", "wlan", "rp2_wifi"):
         sys.modules.pop(f"device.ports.{name}", None)
 
 
