@@ -79,7 +79,7 @@ class BleConversation:
         self.state = self._conversation.state
 
     def receive(self, data: bytes) -> "list[tuple[int, bytes]]":
-        """Answer the frame that `data` completes; or an empty list. A client writes one frame at a time."""
+        """Return the answer to the frame that `data` completes, or an empty list. A client writes one at a time."""
         self._data += data
         if len(self._data) < 2:
             return []
