@@ -161,7 +161,8 @@ def test_frames_arrive_in_any_pieces_and_a_damaged_one_changes_nothing():
     assert client.open(client.line.receive(data[-1:])) == [error(0), state(improv.PROVISIONING)]
     client = authorised()
     whole = improv_ble.frame(client.seal(settings()))
-    for broken in (whole[:-1] + bytes((whole[-1] ^ 1,)), whole + b"\x00"):
+    longer = whole + bytes((sum(whole) & 0xFF,))  # its sum is right, its length is not
+    for broken in (whole[:-1] + bytes((whole[-1] ^ 1,)), longer):
         assert client.line.receive(broken) == [error(improv.INVALID)]
     assert client.line.receive(whole) == [error(0), state(improv.PROVISIONING)]
 
@@ -182,3 +183,16 @@ def test_after_set_up_there_is_no_challenge_and_no_key():
     assert client.write(client.seal(settings())) == [error(improv.NOT_AUTHORISED)]
     assert client.write(bytes((improv_ble.CHALLENGE, 0))) == [error(improv.NOT_AUTHORISED)]
     assert client.services.chosen == []
+
+
+def test_a_unit_that_was_reset_answers_no_challenge_before_its_button_is_pressed():
+    client = Client()
+    client.services.unit.device.write("press", b"\xa1\x01\xf5")
+    client.services.unit.restart()
+    owner = client.services.unit.owner
+    client.services.proof_key = owner.proof_key
+    assert owner.is_press_needed()
+    assert client.write(bytes((improv_ble.CHALLENGE, 0))) == [error(improv.NOT_AUTHORISED)]
+    owner.pressed()
+    client.challenge()
+    assert len(client.ask(command(improv.GET_INFO))) == 1
