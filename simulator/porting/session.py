@@ -32,6 +32,14 @@ _SHORT_S: Final = 30.0
 _PIECE: Final = 1024
 _MARK: Final = "FIRSTBOOT "
 
+_IMPORT: Final = """
+try:
+    import port
+except ImportError as error:
+    print(error)
+except Exception:
+    pass  # the first check shows it
+"""
 _SETUP: Final = """
 import errno, io, sys, vfs
 if "/fb" in sys.path:
@@ -156,7 +164,17 @@ class Session:
         if self._run("try:\n import device.errors\nexcept ImportError: print('none')").strip():
             self._send(imported_files([*self._modules.values(), *sources.values()]))
         self._send(sources)
+        self._require_imports()
         self._loaded = module
+
+    def _require_imports(self) -> None:
+        """Raise FolderError if port.py imports a module that the board's firmware lacks: every check would fail."""
+        missing = self._run(_IMPORT).strip()
+        if missing:
+            raise FolderError(
+                f"port.py cannot be imported on this board ({missing}): its folder is for a board with other firmware,"
+                " or a module is missing in it."
+            )
 
     def _forget(self, names: list[str]) -> None:
         """Let the next import read the modules again; the firmware may have imported older ones."""

@@ -69,6 +69,15 @@ def fill(folder: Path, *parts: str) -> None:
         file.write(PARTS + "".join(parts))
 
 
+def test_a_folder_for_another_board_is_refused_once(board: HostBoard, folder: Path) -> None:
+    with (folder / "port.py").open("a") as file:
+        file.write("\nimport _fbrp2\n")
+    result = RUNNER.invoke(app, ["board", "check", str(folder), "--port", board.path])
+    assert result.exit_code == 2
+    assert "port.py cannot be imported on this board (No module named '_fbrp2')" in result.stderr
+    assert result.stderr.count("_fbrp2") == 1 and "_fbrp2" not in result.stdout
+
+
 def test_a_new_folder_says_of_every_step_what_is_missing(board: HostBoard, folder: Path) -> None:
     # of the steps after which a board is restarted each time, only one
     results = run(
