@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from device.agent import home_link
+from provisioning.servers.broker import free_port
 from provisioning.servers.mosquitto import find_mosquitto
 from simulator.story.inputs import Inputs
 from tests.home_broker import Bench, home_broker
-from tests.own_port import own_port
 from tests.running import PASSWORD as OWNER_PASSWORD
 from tests.running import FactoryUnit, unit_of
 
@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed"),
 ]
 NEW = 2
+OTHER_ADDRESS = "10.0.2.9"  # not the broker's
 PAGES = ("/status", "/updates", "/support", "/statement", "/licences", "/home")
 
 
@@ -44,7 +45,7 @@ def test_home_assistant_starts_an_update_while_the_owner_reads_pages(
 ) -> None:
     unit.owned()
     assert unit.world.owner.sign_in(OWNER_PASSWORD)
-    with home_broker(tmp_path, own_port(), unit.name) as broker:
+    with home_broker(tmp_path, free_port("127.0.0.1"), unit.name) as broker:
         viewer = broker.viewer()
         bench = Bench(unit, broker, viewer)
         assert bench.owner.request("POST", "/updates", {"action": "off"}).status == 303
@@ -69,3 +70,31 @@ def test_home_assistant_starts_an_update_while_the_owner_reads_pages(
         assert bench.owner.status()["memory"]["tls_refused"] == 0
         assert bench.printed().count("restart: ") == 1 and "MemoryShortError" not in bench.printed()
         viewer.close()
+
+
+def ends_as(bench: Bench, end: tuple[str, str | None]) -> bool:
+    """Return whether the link has this state and reason."""
+    found = bench.status()
+    return (found.get("state"), found.get("reason")) == end
+
+
+def test_a_certificate_with_the_brokers_own_address_needs_no_name_and_one_with_another_is_refused(
+    unit: FactoryUnit, tmp_path: Path
+) -> None:
+    """As docs/how-to/home-assistant.md makes it: subjectAltName=IP (RFC 5280 4.2.1.6)."""
+    unit.owned()
+    assert unit.world.owner.sign_in(OWNER_PASSWORD)
+    host = unit.world.host_address
+    for certified, end in (
+        (host, (home_link.CONNECTED, None)),
+        (OTHER_ADDRESS, (home_link.WAITING, "certificate")),
+    ):
+        folder = tmp_path / certified
+        folder.mkdir()
+        with home_broker(folder, free_port("127.0.0.1"), unit.name, certified) as broker:
+            viewer = broker.viewer()
+            bench = Bench(unit, broker, viewer)
+            assert bench.send(name="").status == 303
+            # The link to the broker before may still end with a reason of its own: wait for this one.
+            unit.wait(f"the link to {certified}", lambda bench=bench, end=end: ends_as(bench, end) or None)
+            viewer.close()
