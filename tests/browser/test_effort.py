@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from device.owner import setup_code
-from tests.browser.test_network_page import ANSWER_MS, HOME, HOME_KEY, OWN_KEY
 from tests.running import PASSWORD, FactoryUnit, give_radio
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "local-pages.md"
 PHONE = {"width": 360, "height": 800}
+OWN_KEY = "aaaa-bbbb-cccc-dddd"
+HOME, HOME_KEY = "Home", "correct horse 7"
+ANSWER_MS = 300_000
 
 
 class Person:
