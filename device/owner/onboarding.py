@@ -271,12 +271,12 @@ class Owner:
         self.throttle.clear()
 
     def _holds_code(self, password: str) -> bool:
-        """Return whether `password` contains the set-up code, forwards or backwards (PW-16).
+        """Return whether `password` contains the set-up code, forwards or backwards, with anything between (PW-16).
 
         The device does not know its code, so it tries every part of the code's length against the verifier.
         """
         record = self._code_record()
-        plain = typed.upper(typed.comparable(password))
+        plain = typed.upper(typed.comparable_ascii(password))
         for text in (plain, passwords.backwards(plain)):
             for start in range(len(text) - SETUP_CODE_CHARS + 1):
                 part = text[start : start + SETUP_CODE_CHARS]

@@ -7,7 +7,8 @@ Rules, in the order in which they are applied; each refusal is PasswordError wit
 3. "not-normalised": characters outside ASCII have several encodings. The page's script converts them to NFKC. A form
    that did not pass through the script may contain ASCII only, so that the same password always gives the same bytes.
 4. "context": the password contains the device's id, serial, model, brand, host name or set-up code, or a long
-   part of one, forwards or backwards, with any separators (PW-16; typed.py).
+   part of one, forwards or backwards, with any separators, punctuation or characters outside ASCII between (PW-16;
+   typed.py).
 5. "repeated": one short piece is repeated, or there are fewer than five different characters.
 6. "common", "sequence": too little is left when each well-known password and each run counts as one character. Runs
    are equal characters, the alphabet, digits, and walks over a keyboard.
@@ -70,7 +71,9 @@ def check(password: str, context: "Sequence[str]", is_normalised: bool) -> None:
     _check_length(password)
     _check_characters(password, is_normalised)
     plain = canonical(password)
-    if _has_context(typed.comparable(password), context):
+    if _has_context(typed.comparable(password), context) or _has_context(
+        typed.comparable_ascii(password), context
+    ):
         raise PasswordError(reason="context")
     if _is_repeated(plain):
         raise PasswordError(reason="repeated")

@@ -110,6 +110,11 @@ def comparable(text: str) -> str:
     return "".join([character for character in without_separators(text) if _counts(character)])
 
 
+def comparable_ascii(text: str) -> str:
+    """Return `comparable(text)` without the characters outside ASCII, which may stand between those of a code."""
+    return "".join([character for character in comparable(text) if ord(character) <= 0x7E])
+
+
 def _counts(character: str) -> bool:
     return ord(character) > 0x7E or character in "0123456789abcdefghijklmnopqrstuvwxyz"
 

@@ -92,13 +92,14 @@ _SCRIPT = """
     return count >= D.pieces ? "" : seen ? "common" : "sequence";
   }
   function reason(password, words) {
-    var all = points(password), text = plain(password), compared = comparable(password).join("");
+    var all = points(password), text = plain(password), letters = comparable(password);
+    var ascii = letters.filter(function (one) { return one <= "~"; }).join(""), compared = letters.join("");
     if (all.length < D.min) { return "length-min"; }
     if (all.length > D.max || new TextEncoder().encode(password).length > D.maxBytes) { return "length-max"; }
     if (all.some(function (point) { return inside(D.refused, point) || inside(D.invisible, point); })) {
       return "character";
     }
-    if (words.some(function (one) { return holds(compared, one); })) { return "context"; }
+    if (words.some(function (one) { return holds(compared, one) || holds(ascii, one); })) { return "context"; }
     return repeats(text) ? "repeated" : pieces(text);
   }
   var shown = document.getElementById("strength"), field = document.getElementById("password");

@@ -273,7 +273,10 @@ def samples(unit: FactoryUnit, words: list[str]) -> list[str]:
     chance = random.Random(9)
     pieces = [word for group in WORDS.values() for word in group.split()]
     pieces += [walk[at : at + 5] for walk in passwords.WALKS for at in range(0, len(walk) - 5, 3)]
-    pieces += [word for word in words if word] + [printed(unit)[3:14], printed(unit).replace("-", "\u2013")]
+    pieces += [word for word in words if word] + [
+        printed(unit)[3:14],
+        *(printed(unit).replace("-", mark) for mark in "\u2013\u30fb\u00b7"),
+    ]
     pieces += [
         *"abcxyzQKX0179@$!-_., ",
         "\u00e9",
@@ -282,6 +285,7 @@ def samples(unit: FactoryUnit, words: list[str]) -> list[str]:
         "\u00a0",
         "\u2060",
         "\u2014",
+        "\u30fb",
         "\u00df",
         "\U0001f98a",
     ]

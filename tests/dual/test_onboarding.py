@@ -78,6 +78,14 @@ def test_a_refused_password_leaves_the_unit_in_factory_default_with_the_code_ali
     unit.set_up()
 
 
+def test_the_code_with_marks_of_any_script_between_is_refused_as_the_password():
+    unit = MemoryUnit()
+    for mark in ("\u00b7", "\u30fb", "\u2500", "\u2013", "\u00af", "\u4e00", "."):
+        refused(PasswordError, unit.set_up, CODE, CODE.replace("-", mark))
+        refused(PasswordError, unit.set_up, CODE, mark.join(CODE.replace("-", "")))
+    assert unit.state() == FACTORY_DEFAULT
+
+
 def test_who_knows_the_code_may_try_many_passwords():
     unit = MemoryUnit()
     for _ in range(3 * THROTTLE_FREE):

@@ -156,6 +156,12 @@ def test_a_word_of_the_device_is_refused_with_any_separators_in_it():
         assert reason("kettle on FB" + mark + "000" + mark + "123 hob") == "context", mark
 
 
+def test_a_word_of_the_device_is_refused_with_marks_of_any_script_in_it():
+    for mark in ("\u00b7", "\u30fc", "\u30fb", "\u2500", "\u00af", "\u2027", "\u0332", "\u4e00"):
+        assert reason("kettle on FB" + mark + "000" + mark + "123 hob") == "context", hex(ord(mark))
+    accept("\u043b\u0430\u043c\u043f\u0430 on the \u043e\u043a\u043d\u0435")
+
+
 def test_full_width_letters_are_the_same_letters():
     assert reason("kettle \uff26\uff22\uff10\uff10\uff10\uff11\uff12\uff13 hob") == "context"
 

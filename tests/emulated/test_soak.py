@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.emulated, pytest.mark.nightly]
 HOURS = 72
 SETTLED = 8  # rounds after which what is loaded once is loaded
 READS = 6  # of the status in each round: the most that is free of them has little garbage beside it
-PAGES = ("/", "/status", "/updates", "/support", "/statement", "/licences", "/home", "/password", "/reset")
+PAGES = ("/status", "/updates", "/support", "/statement", "/licences", "/home", "/password", "/reset")
 GROWTH_BYTES = 1024
 
 
