@@ -77,8 +77,8 @@ def test_what_the_owner_does_during_a_check_is_done_after_it():
         await it.until(lambda: it.host._link is None)
         assert it.bench.broker.retained
         it.host.come_back()
-        await it.until(lambda: not it.bench.broker.retained)
-        assert it.host.link().status()["state"] == "off"
+        await it.until(lambda: it.host.link().status()["state"] == "off")
+        assert not it.bench.broker.retained
 
     HostBench(test_home.BROKER).run(work)
 
