@@ -9,7 +9,8 @@ import pytest
 
 from device.limits import HTTP_CLIENTS_PER_PEER
 from tests.emulated.firmware_support import TIMEOUT_S, Prompt, RemoteError, kit, remote_name
-from tests.emulated.tls_peers import CLIENT, SERVER, SERVER_NAME, issue, tls_server, unix_s
+from tests.emulated.tls_peers import CLIENT, SERVER, SERVER_NAME, SILENCE_S, issue, tls_server, unix_s
+from tests.patience import joined
 
 __all__ = ["kit"]
 
@@ -140,7 +141,7 @@ def test_a_server_that_hangs_up_is_a_link_error(at_prompt):
         thread = threading.Thread(target=hang_up)
         thread.start()
         answer = at_prompt.run(f"try_talk({listener.getsockname()[1]}, 'x', ca, cert, key, b'')")
-        thread.join(10)
+        joined(thread)
     assert answer.startswith("LinkError")
 
 
@@ -173,7 +174,7 @@ def test_failed_handshakes_leave_nothing_open(at_prompt, ca, tmp_path):
 def test_udp_goes_there_and_back_and_silence_is_none(at_prompt):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))
-        peer.settimeout(TIMEOUT_S)
+        peer.settimeout(SILENCE_S)
 
         def answer():
             data, address = peer.recvfrom(2000)
@@ -189,7 +190,7 @@ async def ask():
     datagram.close()
 asyncio.run(ask())
 """)
-        thread.join(10)
+        joined(thread)
     assert output.strip() == "b'abcabc' None"
 
 
@@ -232,7 +233,7 @@ def client_context():
 @contextlib.contextmanager
 def secured(address):
     """Yield a client whose handshake is done."""
-    with socket.create_connection(address, TIMEOUT_S) as raw, client_context().wrap_socket(raw) as client:
+    with socket.create_connection(address, SILENCE_S) as raw, client_context().wrap_socket(raw) as client:
         yield client
 
 
@@ -271,13 +272,13 @@ def test_a_browser_like_client_is_served_over_tls(serving):
 
 
 def test_a_client_that_speaks_no_tls_does_not_stop_the_others(serving):
-    with socket.create_connection(serving, TIMEOUT_S) as raw:
+    with socket.create_connection(serving, SILENCE_S) as raw:
         raw.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert ask(serving, b"two") == b"seen two"
 
 
 def connections(stack, address, count):
-    return [stack.enter_context(socket.create_connection(address, TIMEOUT_S)) for _ in range(count)]
+    return [stack.enter_context(socket.create_connection(address, SILENCE_S)) for _ in range(count)]
 
 
 def again(action, *arguments, tries=20):
@@ -303,7 +304,7 @@ def test_the_oldest_silent_clients_of_a_full_host_are_hung_up_on(serving):
     with contextlib.ExitStack() as stack:
         silent = connections(stack, serving, HTTP_CLIENTS_PER_PEER + 3)
         for client in silent[:3]:
-            client.settimeout(TIMEOUT_S)
+            client.settimeout(SILENCE_S)
             assert client.recv(1) == b""
 
 

@@ -12,6 +12,7 @@ import pytest
 from device.layout import MPS2
 from device.records import support
 from device.suit import report
+from provisioning import fair_time
 from simulator.story import steps
 from simulator.story.runner import wait_until
 from simulator.story.world import World
@@ -100,12 +101,11 @@ class Life:
     def light_changes(self) -> set[bool]:
         machine = self.world.machine
         seen = set()
-        for _ in range(60):
+        end_s = fair_time.now() + ANSWERS_S
+        while len(seen) < 2 and fair_time.now() < end_s:
             seen.add(
                 machine.indicator.is_on if self.world.on == "sim" else bool(machine.read_word(0x40028000))
             )
-            if len(seen) == 2:
-                break
             time.sleep(0.05)
         return seen
 

@@ -15,7 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.patience import joined
+
 SERVER_NAME = "server.test"
+SILENCE_S = 600  # of a board; an idle machine needs a second
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 
 
@@ -118,7 +121,7 @@ def tls_server(identity: Identity, client_ca: Identity, folder: Path) -> Iterato
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(10)
+        joined(thread)
 
 
 def _serve(listener: socket.socket, context: ssl.SSLContext, seen: list[str]) -> None:
@@ -127,7 +130,7 @@ def _serve(listener: socket.socket, context: ssl.SSLContext, seen: list[str]) ->
             raw, _ = listener.accept()
         except OSError:
             return
-        raw.settimeout(30)
+        raw.settimeout(SILENCE_S)
         try:
             with context.wrap_socket(raw, server_side=True) as secured:
                 subject = dict(pair[0] for pair in secured.getpeercert()["subject"])
