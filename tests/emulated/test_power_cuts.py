@@ -62,7 +62,7 @@ def test_a_power_cut_while_provisioning_leaves_a_unit_that_is_provisioned_once(w
         labels_dir=world.directory / "labels",
         oscore_key=world.servers.oscore_key.public,
         development=True,
-        timeout_s=0.5,
+        timeout_s=5.0,
         attempts=4,
     )
     station = Station(config, registry, world.keys.ring)

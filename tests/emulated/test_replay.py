@@ -19,6 +19,7 @@ from renode.qemu_replay import ReplayError, replay
 from renode.recording import Recording, RecordingError, load, save
 from simulator.story.update_run import record_update
 from tests.emulated.firmware_support import TIMEOUT_S, Kit, kit, need_tools
+from tests.patience import ended
 
 __all__ = ["kit"]
 
@@ -42,7 +43,7 @@ def short(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Two runs without servers: a request at the factory port, a pulled reset line, a press of the button."""
     with RecordedQemuBoard(tmp_path_factory.mktemp("short")) as board:
         board.program(kit.rom, kit.image("release"))
-        link = FactoryLink(board.factory_port(), timeout_s=5.0)
+        link = FactoryLink(board.factory_port(), timeout_s=30.0)
         for _ in range(2):
             board.power_on()
             started(board)
@@ -157,7 +158,7 @@ def test_a_board_whose_emulator_was_killed_has_no_recording(kit: Kit, tmp_path: 
         board.power_on()
         assert board._process is not None
         board._process.kill()
-        board._process.wait(TIMEOUT_S)
+        ended(board._process)
         board.cut_power()
         with pytest.raises(RecordingError, match="ended by itself"):
             board.recording("nothing")

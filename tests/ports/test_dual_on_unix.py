@@ -1,11 +1,10 @@
 """The dual tests with the C module `_fbcrypto`, run by MicroPython's unix port. It is built as a maker builds it."""
 
-import subprocess
-
 import pytest
 
 from provisioning.firmware.errors import FirmwareError
 from tests.dual_results import check, check_summary, dual_tests, results_of
+from tests.patience import run
 from tests.ports.builds import UNIX, program
 
 RUN_TIMEOUT_S = 1200  # 17 s of processor time; the machine may be busy
@@ -29,9 +28,7 @@ def unix():
 def results(unix):
     """Return the results of the whole run."""
     command = [unix, "-X", "heapsize=8m", "-m", "dual"]
-    done = subprocess.run(
-        command, env=FROZEN_ONLY, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False
-    )
+    done = run(command, RUN_TIMEOUT_S, env=FROZEN_ONLY)
     return results_of(done.stdout if done.returncode == 0 else done.stdout + done.stderr)
 
 
@@ -46,7 +43,5 @@ def test_the_unix_port_counts_no_failure_and_nothing_else_was_run(results):
 
 def test_the_unix_port_computes_with_the_c_module(unix):
     code = "from device.crypto import backend; import _fbcrypto; print(backend.p256_verify is _fbcrypto.p256_verify)"
-    done = subprocess.run(
-        [unix, "-c", code], env=FROZEN_ONLY, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run([unix, "-c", code], 60, env=FROZEN_ONLY)
     assert done.stdout == "True\n", done.stderr

@@ -39,6 +39,7 @@ from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.station import labels
 from provisioning.station.link import SocketStream
 from provisioning.station.station import Station, StationConfig, UnitRefusedError
+from tests.patience import joined
 from tests.postgres import Cluster, missing_reason
 from tests.unit.provisioning.station.station_bench import PRODUCT, MemoryUnit
 
@@ -151,7 +152,7 @@ def attempt(place: Place, unit: MemoryUnit, at: int | None, delay_s: float | Non
         time.sleep(delay_s)
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    server.join(FINISH_S)
+    joined(server, seconds=FINISH_S)
     return None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
 
 

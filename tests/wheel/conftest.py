@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import run
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -53,16 +55,7 @@ class Installed:
             name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))
         }
         kept |= {"FIRSTBOOT_CACHE": str(ROOT / ".cache"), "PYTHONDONTWRITEBYTECODE": "1", **variables}
-        return subprocess.run(
-            command,
-            cwd=cwd,
-            env=kept,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return run(command, timeout, cwd=cwd, env=kept, stderr=subprocess.STDOUT)
 
 
 def build(kind: str, target: Path, source: Path = ROOT, **variables: str) -> Path:

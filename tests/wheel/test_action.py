@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from tests.patience import run
 from tests.wheel.conftest import ROOT, Installed
 
 ACTION = ROOT / ".github" / "actions" / "emulated-board" / "action.yml"
@@ -37,16 +38,9 @@ def runner(installed: Installed, tmp_path: Path) -> dict[str, str]:
 
 
 def _run(script: str, runner: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script],
-        cwd=runner["GITHUB_WORKSPACE"],
-        env=runner | variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+    command = ["bash", "-e", "-o", "pipefail", "-c", script]
+    options = {"cwd": runner["GITHUB_WORKSPACE"], "env": runner | variables, "stderr": subprocess.STDOUT}
+    return run(command, 600, **options)
 
 
 def _script() -> str:

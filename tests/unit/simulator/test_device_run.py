@@ -15,6 +15,7 @@ from device.net import wifi
 from provisioning.onboarding.client import DeviceClient
 from simulator.cli.device_air import KEYS, change_passphrase, home_of, make_air
 from simulator.story.runner import wait_until
+from tests.patience import ended
 
 APP = "async def run(context):\n    context.report('from the maker')\n"
 
@@ -31,7 +32,7 @@ def test_two_units_of_a_makers_product_name_every_address_file_and_label(tmp_pat
         assert process.stdout is not None
         found = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert ended(process) == 0
     assert [one["label"]["brand"] for one in found["units"]] == ["Acme", "Acme"]
     assert len({one["serial"] for one in found["units"]} | {one["port"] for one in found["units"]}) == 4
     assert found["servers"]["mqtt"]["port"] != found["servers"]["coap"]["port"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from typer.main import get_command
 
 from provisioning.cli import main as cli
+from tests import patience
 
 GUIDE = Path(__file__).resolve().parents[4] / "docs" / "factory.md"
 TIMEOUT_S = 300
@@ -23,14 +23,11 @@ def test_the_five_minutes_of_the_guide_work_in_an_empty_folder(tmp_path: Path) -
     found = re.search(r"```sh\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     root = str(GUIDE.parents[1])
-    result = subprocess.run(
+    result = patience.run(
         ["bash", "-eu", "-c", found.group(1)],
+        TIMEOUT_S,
         cwd=tmp_path,
         env={**os.environ, "PATH": PATH, "PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "2 passed, 0 failed" in result.stdout

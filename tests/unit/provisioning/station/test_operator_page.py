@@ -252,7 +252,7 @@ def test_a_note_is_shown_once_and_escaped(operator: OperatorBench) -> None:
 
 def test_events_tell_what_changed_and_end_with_the_session(operator: OperatorBench) -> None:
     browser = Browser(operator).sign_in()
-    connection = http.client.HTTPConnection("127.0.0.1", operator.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", operator.port, timeout=600)
     connection.request("GET", "/events", headers={"Cookie": browser.cookie})
     answer = connection.getresponse()
     assert answer.getheader("content-type", "").startswith("text/event-stream")
@@ -365,7 +365,7 @@ def test_more_addresses_than_places_keep_no_operator_out_and_end_no_open_page(
     operator: OperatorBench,
 ) -> None:
     browser = Browser(operator).sign_in()
-    page = http.client.HTTPConnection("127.0.0.1", operator.port, timeout=60)
+    page = http.client.HTTPConnection("127.0.0.1", operator.port, timeout=600)
     page.request("GET", "/events", headers={"Cookie": browser.cookie})
     events = page.getresponse()
     held = [

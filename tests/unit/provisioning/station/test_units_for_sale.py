@@ -21,6 +21,7 @@ from provisioning.keys.public_keys import public_pem
 from provisioning.keys.signers import open_signer
 from provisioning.release.image import image_info
 from simulator.story.runner import wait_until
+from tests.patience import communicate
 from tests.unit.provisioning.compliance.test_statement_commands import table, test_run_of
 from tests.unit.provisioning.real_maker import BASE_URL, REAL
 
@@ -49,7 +50,7 @@ class Maker:
     def does(self, line: str, *more: str, typed: str | None = None) -> str:
         """Run a command, which must succeed; what it prints."""
         running = self.start(*line.split(), *more)
-        out, err = running.communicate(typed, timeout=TIMEOUT_S)
+        out, err = communicate(running, TIMEOUT_S, typed)
         assert running.returncode == 0, f"{line}\n{out}\n{err}"
         return out
 
@@ -117,7 +118,7 @@ def test_units_of_the_image_that_was_tested_are_made_shipped_and_found_by_a_buye
         )
     finally:
         boards.terminate()
-        boards.communicate(timeout=TIMEOUT_S)
+        communicate(boards, TIMEOUT_S)
     maker.does("registry close-batch --registry registry.db --batch 2026-001")
     maker.does("station check-batch --registry registry.db --batch 2026-001 --labels labels")
     maker.does(
