@@ -28,6 +28,24 @@ def happens(share: float, *name: object) -> bool:
     return share > 0 and number(*name) < share
 
 
+class Numbered:
+    """`happens(share, *name, 1)`, `happens(share, *name, 2)`, ...: the name is hashed once."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self, *name: object) -> None:
+        text = "/".join(str(part) for part in name)
+        self._hash = blake2b(f"{text}/".encode(), digest_size=8)
+
+    def happens(self, share: float, count: int) -> bool:
+        """Return whether the event number `count` happens."""
+        if share <= 0:
+            return False
+        hashed = self._hash.copy()
+        hashed.update(b"%d" % count)
+        return int.from_bytes(hashed.digest(), "big") / _WHOLE < share
+
+
 def normal(*name: object) -> float:
     """Return a value of the standard normal distribution (Box and Muller, 1958)."""
     return math.sqrt(-2 * math.log(1 - number(*name, "r"))) * math.cos(2 * math.pi * number(*name, "a"))

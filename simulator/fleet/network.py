@@ -47,7 +47,7 @@ class Path:
 
     def __init__(self, scenario: Scenario, unit: int, region: Region) -> None:
         self._scenario = scenario
-        self._name = (scenario.seed, unit, "segment")
+        self._losses = chance.Numbered(scenario.seed, unit, "segment")
         self._region = region
         self.delay_s = (scenario.link.delay_ms + region.delay_ms) / 1000
         self.sent = 0
@@ -66,7 +66,7 @@ class Path:
         late_s, repeat_s = 0.0, FIRST_REPEAT_S
         for _ in range(MAX_LOST):
             self.sent += 1
-            if not chance.happens(loss, *self._name, self.sent):
+            if not self._losses.happens(loss, self.sent):
                 return late_s
             late_s += repeat_s
             repeat_s *= 2

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -90,6 +91,12 @@ class Silent:
         """Do nothing."""
 
 
+@lru_cache(10_000)
+def _report(data: bytes) -> report.Report:
+    """Return a report. Many units send equal ones; nobody changes what is returned."""
+    return report.decode(data)
+
+
 class Facts:
     """The facts that the world outside knows of one unit, here and in the full simulator: its log, its slot cuts."""
 
@@ -111,7 +118,7 @@ class Facts:
 
     def reported(self, data: bytes) -> None:
         """Note a report that reached the maker."""
-        found = report.decode(data)
+        found = _report(bytes(data))
         extra = ",".join(f"{key}={found.extensions[key]!r}" for key in sorted(found.extensions, reverse=True))
         restart = " restarts" if found.is_restarting else ""
         about = self._about(found.reference.digest)
