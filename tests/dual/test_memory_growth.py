@@ -103,4 +103,6 @@ def grown(first, count):
 
 
 def test_chunks_leave_no_memory_allocated():
-    assert grown(100, 700) < 256  # one forgotten topic for each chunk would be 600 blocks, or 70 000 bytes
+    # One forgotten block for each chunk would be 600 blocks, or 9 600 bytes. A board's collector also keeps what an old
+    # word on the stack seems to point at, such as one topic or one packet.
+    assert grown(100, 700) < (4096 if hasattr(gc, "mem_alloc") else 256)
