@@ -12,6 +12,9 @@ Both have the same functions, so no caller asks where it runs:
     aes_ccm_decrypt(key, nonce, aad, ciphertext, tag_bytes) -> plaintext
     Pbkdf2(password, salt) with step(iterations) and digest() -> 32 bytes
 
+coap_options, oscore_protect and oscore_unprotect are None without the module: device.net has their references, and
+uses them (docs/reference/c-modules.md).
+
 Wrong lengths, a point off the curve, a wrong AES-CCM tag and parameters that are not supported raise
 ValueError; a wrong signature is False. The module itself is the `crypto` argument of
 `device.trust`.
@@ -41,8 +44,11 @@ if HAS_C_MODULE:
     Pbkdf2 = _fbcrypto.Pbkdf2
     aes_ccm_decrypt = _fbcrypto.aes_ccm_decrypt
     aes_ccm_encrypt = _fbcrypto.aes_ccm_encrypt
+    coap_options = _fbcrypto.coap_options
     hmac_sha256 = _fbcrypto.hmac_sha256
     hss_verify = _fbcrypto.hss_verify
+    oscore_protect = _fbcrypto.oscore_protect
+    oscore_unprotect = _fbcrypto.oscore_unprotect
     p256_public = _fbcrypto.p256_public
     p256_sign = _fbcrypto.p256_sign
     p256_verify = _fbcrypto.p256_verify
@@ -60,6 +66,8 @@ else:
     from device.crypto.hmac_ import Pbkdf2, hmac_sha256
     from device.crypto.lms import hss_verify
     from device.crypto.p256 import p256_private, p256_public, p256_sign, p256_verify
+
+    coap_options = oscore_protect = oscore_unprotect = None
 
     def p256_generate(random_bytes: "Callable[[int], bytes]") -> "tuple[bytes, bytes]":
         """Return a new (private, public) pair from 40 bytes of `random_bytes`. Raises what `random_bytes` raises."""
@@ -84,12 +92,15 @@ __all__ = [
     "Pbkdf2",
     "aes_ccm_decrypt",
     "aes_ccm_encrypt",
+    "coap_options",
     "ed25519_verify",
     "equal",
     "hkdf_sha256",
     "hmac_sha256",
     "hss_verify",
     "new_sha256",
+    "oscore_protect",
+    "oscore_unprotect",
     "p256_generate",
     "p256_public",
     "p256_sign",

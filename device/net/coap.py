@@ -12,6 +12,7 @@ from collections import namedtuple
 
 from device import limits
 from device.compat import const
+from device.crypto import backend
 from device.errors import LimitError, LinkTimeoutError, PeerRefusedError, ProtocolError
 
 TYPE_CHECKING = const(0)
@@ -109,6 +110,15 @@ def _nibble(data: bytes, offset: int, nibble: int) -> "tuple[int, int]":
 
 def decode_options(data: bytes, offset: int) -> "tuple[tuple[tuple[int, bytes], ...], bytes]":
     """Return options and payload of `data` from `offset` on, in types of `data`. Raises ProtocolError, LimitError."""
+    if backend.coap_options is not None:
+        found = backend.coap_options(data, offset, limits.COAP_OPTIONS)
+        if found is not None:  # else the reference names the fault
+            return found  # type: ignore[no-any-return]
+    return read_options(data, offset)
+
+
+def read_options(data: bytes, offset: int) -> "tuple[tuple[tuple[int, bytes], ...], bytes]":
+    """Return what decode_options does; the reference of the C module."""
     options: "list[tuple[int, bytes]]" = []
     number = 0
     while offset < len(data):
@@ -202,14 +212,18 @@ Receive = namedtuple("Receive", ("timeout_ms",))  # answered with (elapsed ms, d
 NO_RESPONSE = "no response"
 
 
-def exchange(request: Message, jitter: int) -> "Generator[Send | Receive, tuple[int, bytes | None], Message]":
-    """Send a CON request until it is acknowledged; return the response with its token.
+def exchange(
+    request: Message, jitter: int, data: "bytes | None" = None
+) -> "Generator[Send | Receive, tuple[int, bytes | None], Message]":
+    """Send a CON request until it is acknowledged; return the response with its token. `data` is the datagram, if it is
+    encoded already; then `request` needs only its message id and token.
 
     Yields Send and Receive effects. `jitter` is a random byte. Waits for a separate response for
     limits.REPLY_TIMEOUT_S after the acknowledgement. Ignores datagrams that do not answer this request, because
     anyone can send one. Raises LinkTimeoutError, PeerRefusedError (reset).
     """
-    data = encode(request)
+    if data is None:
+        data = encode(request)
     wait_ms = ACK_TIMEOUT_MS + ACK_TIMEOUT_MS * ACK_RANDOM_PERCENT * jitter // (255 * 100)
     for _ in range(MAX_RETRANSMIT + 1):
         yield Send(data)
@@ -307,8 +321,7 @@ def accept_block(transfer: Transfer, response: Message) -> "tuple[Transfer, byte
     """
     if response.code != CONTENT:
         raise PeerRefusedError(status=code_text(response.code))
-    check_options(response.options, RESPONSE_OPTIONS)
-    option = find_option(response, BLOCK2)
+    etag, option, size_option = _block_options(response.options)
     if option is None:  # 2.2: absent means the whole body fits
         block = Block(0, False, limits.COAP_BLOCK_BYTES)
     else:
@@ -318,7 +331,7 @@ def accept_block(transfer: Transfer, response: Message) -> "tuple[Transfer, byte
         raise ProtocolError(reason="not the requested block")
     if len(payload) > block.size or (block.is_more and len(payload) != block.size):
         raise ProtocolError(reason="block length")
-    etag, size = _same_representation(transfer, response)
+    size = _same_representation(transfer, etag, size_option)
     offset = transfer.offset + len(payload)
     if size is not None and (offset > size or block.is_more != (offset < size)):
         raise ProtocolError(reason="block contradicts Size2")
@@ -326,14 +339,38 @@ def accept_block(transfer: Transfer, response: Message) -> "tuple[Transfer, byte
     return Transfer(offset, transfer.end, block.size, etag, size), payload, is_more
 
 
-def _same_representation(transfer: Transfer, response: Message) -> "tuple[bytes | None, int | None]":
-    etag = find_option(response, ETAG)
+def _block_options(
+    options: "Sequence[tuple[int, bytes]]",
+) -> "tuple[bytes | None, bytes | None, bytes | None]":
+    """Return ETag, Block2 and Size2, each None if absent. Raises as check_options, which sees every other option."""
+    etag = block = size = None
+    is_plain = True
+    for number, value in options:
+        if number == BLOCK2 and block is None:
+            block = value
+            is_plain = is_plain and len(value) <= 3
+        elif number == ETAG and etag is None:
+            etag = value
+            is_plain = is_plain and 1 <= len(value) <= 8
+        elif number == SIZE2 and size is None:
+            size = value
+            is_plain = is_plain and len(value) <= 4
+        else:
+            is_plain = False
+    if not is_plain:
+        check_options(options, RESPONSE_OPTIONS)
+    return etag, block, size
+
+
+def _same_representation(
+    transfer: Transfer, etag: "bytes | None", size_option: "bytes | None"
+) -> "int | None":
+    """Return the size of the whole body, None if it is not known."""
     if transfer.etag is not None and etag != transfer.etag:
         raise ProtocolError(reason="ETag changed")
-    size_option = find_option(response, SIZE2)
-    size = transfer.size
+    size: "int | None" = transfer.size
     if size_option is not None:
         size = int.from_bytes(size_option, "big")
         if transfer.size is not None and size != transfer.size:
             raise ProtocolError(reason="Size2 changed")
-    return etag, size
+    return size

@@ -10,6 +10,7 @@ Rules:
 
 from collections import namedtuple
 
+from device import limits
 from device.codec import cbor
 from device.compat import const
 from device.crypto import backend
@@ -141,6 +142,17 @@ def protect(context: Context, request: coap.Message, sequence: int) -> "tuple[co
     return message, Binding(context.sender_id, partial_iv)
 
 
+def seal(context: Context, request: coap.Message, sequence: int) -> "tuple[bytes, Binding]":
+    """Return the datagram of protect's message, and the binding. Raises ProtocolError, LimitError."""
+    if backend.oscore_protect is not None:
+        partial_iv = coap.encode_uint(sequence) or b"\x00"
+        data = backend.oscore_protect(context, request, partial_iv, limits.COAP_MESSAGE_BYTES)
+        if data is not None:  # else the reference does it, or names the fault
+            return data, Binding(context.sender_id, partial_iv)
+    outer, binding = protect(context, request, sequence)
+    return coap.encode(outer), binding
+
+
 def _outer_value(response: coap.Message) -> "bytes | None":
     value = None
     for number, data in response.options:
@@ -166,8 +178,21 @@ def _response_nonce(context: Context, binding: Binding, option: OptionValue) -> 
 def unprotect(context: Context, binding: Binding, response: coap.Message) -> "coap.Message | None":
     """Return the decrypted response to the request of `binding` (8.4), None if it is not protected.
 
-    Raises ProtocolError if it is not the server's answer to exactly this request.
+    Raises ProtocolError if it is not the server's answer to exactly this request, LimitError for too many options.
     """
+    if backend.oscore_unprotect is not None:
+        try:
+            found = backend.oscore_unprotect(context, binding, response, limits.COAP_OPTIONS)
+        except ValueError:
+            raise ProtocolError(reason="OSCORE decryption") from None
+        if found is not None:  # else the reference does it, or names the fault
+            code, options, payload = found
+            return coap.Message(response.mtype, code, response.message_id, response.token, options, payload)
+    return unprotect_reference(context, binding, response)
+
+
+def unprotect_reference(context: Context, binding: Binding, response: coap.Message) -> "coap.Message | None":
+    """Return what unprotect does; the reference of the C module."""
     value = _outer_value(response)
     if value is None:
         return None
@@ -179,5 +204,5 @@ def unprotect(context: Context, binding: Binding, response: coap.Message) -> "co
         raise ProtocolError(reason="OSCORE decryption")
     if not plaintext or plaintext[0] >> 5 not in (2, 4, 5):
         raise ProtocolError(reason="OSCORE inner code")
-    options, payload = coap.decode_options(plaintext, 1)
+    options, payload = coap.read_options(plaintext, 1)
     return coap.Message(response.mtype, plaintext[0], response.message_id, response.token, options, payload)

@@ -32,8 +32,15 @@ if TYPE_CHECKING:
     from device.interfaces import Clock, Datagram, Digests, Entropy, Network
     from device.net.sender_sequence import SenderSequence
 
+    Options = tuple[tuple[int, bytes], ...]
+
 CoapPeer = namedtuple("CoapPeer", ("host", "port"))
 _Plan = namedtuple("_Plan", ("path", "size", "etag"))
+
+
+def _uri(*parts: str) -> "Options":
+    """Return the options of these parts of a path."""
+    return tuple([(coap.URI_PATH, part.encode()) for part in parts])
 
 
 class CoapSource:
@@ -62,7 +69,7 @@ class CoapSource:
         self._clock = clock
         self._entropy = entropy
         self._peer = peer
-        self._class_path = ("fb", class_id.hex())
+        self._class_path = _uri("fb", class_id.hex())
         self._context = oscore.derive(
             credentials.secret, credentials.salt, credentials.sender_id, credentials.recipient_id
         )
@@ -103,14 +110,14 @@ class CoapSource:
         """Return the object with this SHA-256. Raises LimitError, PeerRefusedError (4.04), LinkError."""
         if size > limits.CHUNK_LIST_BYTES:
             raise LimitError(what="object", limit=limits.CHUNK_LIST_BYTES)
-        path = self._class_path + ("o", digest.hex())
+        path = self._class_path + _uri("o", digest.hex())
         body = bytearray(size)
         await self._fill(path, coap.start_transfer(0, None, size), memoryview(body))
         return body
 
     def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
         """Let chunk() read the payload with this SHA-256 from now on, in any order."""
-        self._plan = _Plan(self._class_path + ("o", digest.hex()), size, None)
+        self._plan = _Plan(self._class_path + _uri("o", digest.hex()), size, None)
 
     async def chunk(self, index: int) -> memoryview:
         """Return chunk `index` of the planned payload, fetched from its first block on. Valid until the next call."""
@@ -137,14 +144,14 @@ class CoapSource:
     # --- requests ------------------------------------------------------------------------------------
     async def _optional(self, name: str, limit: int) -> "bytes | None":
         try:
-            return await self._get(self._class_path + (name,), coap.start_transfer(0, None), limit)
+            return await self._get(self._class_path + _uri(name), coap.start_transfer(0, None), limit)
         except PeerRefusedError as error:
             if error.fields["status"] == coap.code_text(coap.NOT_FOUND):
                 return None
             raise
 
     async def _post(self, name: str, payload: bytes) -> bytes:
-        response = await self._request(coap.POST, ("fb", name), (), payload)
+        response = await self._request(coap.POST, _uri("fb", name), payload)
         if response.code != coap.CHANGED:
             raise PeerRefusedError(status=coap.code_text(response.code))
         coap.check_options(response.options, coap.RESPONSE_OPTIONS)
@@ -152,12 +159,12 @@ class CoapSource:
             raise ProtocolError(reason="answer in several blocks")
         return bytes(response.payload)
 
-    async def _get(self, path: "tuple[str, ...]", transfer: coap.Transfer, limit: int) -> bytes:
+    async def _get(self, path: "Options", transfer: coap.Transfer, limit: int) -> bytes:
         body: "list[bytes]" = []  # joined at the end: a body that grows needs a large free block for each step
         length = 0
         is_more = True
         while is_more:
-            response = await self._request(coap.GET, path, (coap.next_block(transfer),), b"")
+            response = await self._request(coap.GET, path + (coap.next_block(transfer),), b"")
             transfer, payload, is_more = coap.accept_block(transfer, response)
             body.append(payload)
             length += len(payload)
@@ -165,12 +172,12 @@ class CoapSource:
                 raise LimitError(what="CoAP body", limit=limit)
         return b"".join(body)
 
-    async def _fill(self, path: "tuple[str, ...]", transfer: coap.Transfer, into: memoryview) -> int:
+    async def _fill(self, path: "Options", transfer: coap.Transfer, into: memoryview) -> int:
         """Write a body into `into`, from its start; return its length in bytes. Raises LimitError if it is longer."""
         length = 0
         is_more = True
         while is_more:
-            response = await self._request(coap.GET, path, (coap.next_block(transfer),), b"")
+            response = await self._request(coap.GET, path + (coap.next_block(transfer),), b"")
             transfer, payload, is_more = coap.accept_block(transfer, response)
             end = length + len(payload)
             if end > len(into):
@@ -181,22 +188,20 @@ class CoapSource:
             self._plan = _Plan(path, self._plan.size, transfer.etag)
         return length
 
-    async def _request(
-        self, code: int, path: "tuple[str, ...]", options: "tuple[tuple[int, bytes], ...]", payload: bytes
-    ) -> coap.Message:
+    async def _request(self, code: int, options: "Options", payload: bytes) -> coap.Message:
         """Return the protected answer to one request; an Echo challenge is answered once (rule 2)."""
-        inner = [(coap.URI_PATH, part.encode()) for part in path] + list(options)
+        inner = options
         for _ in range(2):
-            response = await self._exchange(code, tuple(inner), payload)
-            echo = coap.find_option(response, coap.ECHO)
-            if response.code != coap.UNAUTHORIZED or echo is None:
+            response = await self._exchange(code, inner, payload)
+            if response.code != coap.UNAUTHORIZED:
                 return response
-            inner.append((coap.ECHO, echo))
+            echo = coap.find_option(response, coap.ECHO)
+            if echo is None:
+                return response
+            inner = options + ((coap.ECHO, echo),)
         raise PeerRefusedError(status="4.01 after Echo")
 
-    async def _exchange(
-        self, code: int, options: "tuple[tuple[int, bytes], ...]", payload: bytes
-    ) -> coap.Message:
+    async def _exchange(self, code: int, options: "Options", payload: bytes) -> coap.Message:
         """Return the protected answer to one request. Raises PeerRefusedError for an unprotected one."""
         for is_last in (False, True):
             response, protected = await self._send_once(code, options, payload)
@@ -208,7 +213,7 @@ class CoapSource:
         raise PeerRefusedError(status=coap.code_text(response.code) + " unprotected")
 
     async def _send_once(
-        self, code: int, options: "tuple[tuple[int, bytes], ...]", payload: bytes
+        self, code: int, options: "Options", payload: bytes
     ) -> "tuple[coap.Message, coap.Message | None]":
         """Send one request under a new number. Return its answer, and what that protects (None: unprotected)."""
         wait_ms = self.probing.wait_ms(self._clock.ticks_ms())
@@ -217,13 +222,13 @@ class CoapSource:
         self._message_id = (self._message_id + 1) & 0xFFFF
         token = self._entropy.random_bytes(4)
         message = coap.Message(coap.CON, code, self._message_id, token, options, payload)
-        outer, binding = oscore.protect(self._context, message, self._sequence.take())
-        response = await self._drive(outer)
+        data, binding = oscore.seal(self._context, message, self._sequence.take())
+        response = await self._drive(message, data)
         return response, oscore.unprotect(self._context, binding, response)
 
-    async def _drive(self, outer: coap.Message) -> coap.Message:
-        """Run one exchange on the socket."""
-        exchange = coap.exchange(outer, self._entropy.random_bytes(1)[0])
+    async def _drive(self, request: coap.Message, data: bytes) -> coap.Message:
+        """Run one exchange on the socket: `data` is the protected request."""
+        exchange = coap.exchange(request, self._entropy.random_bytes(1)[0], data)
         begun_ms = last_ms = self._clock.ticks_ms()
         sent_bytes = 0
         try:

@@ -232,3 +232,37 @@ def test_a_refusal_carries_its_code():
     message = coap.Message(coap.ACK, coap.NOT_FOUND, 1, b"", (), b"")
     error = refused(PeerRefusedError, coap.accept_block, coap.start_transfer(0, None), message)
     assert error.fields["status"] == "4.04"
+
+
+def options_outcome(read, data, offset):
+    try:
+        return read(data, offset), None
+    except FirstbootError as error:
+        return None, error.describe()
+
+
+def check_options_of(data):
+    """Return whether both readers of options take `data`. They give the same options, or the same refusal."""
+    expected = options_outcome(coap.read_options, data, 4)
+    assert options_outcome(coap.decode_options, data, 4) == expected, data.hex()
+    return expected[1] is None
+
+
+def test_options_are_read_as_the_reference_reads_them_or_refused_for_the_same_reason():
+    whole = b"\x40\x45\x00\x00\x41e\xd1\x06\x2e\x14\x00\x10\x00\x00\xd2\xd3ab\xe1\x01\x00z\xffpayload"
+    assert check_options_of(whole) and check_options_of(bytearray(whole))
+    taken = 0
+    for at in range(4, len(whole)):
+        check_options_of(whole[:at])
+        for mark in (0x00, 0x01, 0x0D, 0x0F, 0x10, 0x41, 0xD0, 0xDE, 0xE0, 0xEE, 0xF0, 0xFF):
+            damaged = bytearray(whole)
+            damaged[at] = mark
+            taken += check_options_of(bytes(damaged))
+    assert 0 < taken < 12 * len(whole)
+    for data in (
+        b"\0\0\0\0" + b"\0" * 32,
+        b"\0\0\0\0" + b"\0" * 33,
+        b"\0\0\0\0\xe0\xfe\xf2",
+        b"\0\0\0\0\xe0\xfe\xf3",
+    ):
+        check_options_of(data)

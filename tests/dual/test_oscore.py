@@ -249,3 +249,143 @@ def test_the_largest_partial_iv_is_five_bytes():
     message, binding = request(context_1(), (1 << 40) - 1)
     assert binding.partial_iv == b"\xff" * 5
     assert coap.find_option(message, coap.OSCORE)[0] == 0x0D
+
+
+# The C module against the references -----------------------------------------------------------------
+
+
+def outcome(call, *arguments):
+    """Return (result, None), or (None, text of the refusal)."""
+    try:
+        return call(*arguments), None
+    except FirstbootError as error:
+        return None, error.describe()
+
+
+def in_python(context, message, sequence):
+    outer, binding = oscore.protect(context, message, sequence)
+    return coap.encode(outer), binding
+
+
+REQUESTS = (
+    coap.Message(coap.CON, coap.GET, 5, b"tokn", ((11, b"fb"), (11, b"o" * 64), (23, b"\x2e")), b""),
+    coap.Message(
+        coap.NON,
+        coap.POST,
+        0xFFFF,
+        b"",
+        ((11, b""), (60, b"\xff"), (252, bytes(40)), (2053, b"x")),
+        b"p" * 300,
+    ),
+    coap.Message(coap.CON, coap.POST, 0, b"8 bytes.", (), bytes(range(256)) * 4),
+    coap.Message(coap.CON, coap.GET, 1, b"9 bytes..", (), b""),  # refused
+    coap.Message(coap.CON, coap.GET, 1, b"", ((23, b""), (11, b"a")), b""),  # refused: order
+    coap.Message(coap.CON, coap.GET, 1, b"", ((3, b"host"), (7, b"\x16"), (11, b"a")), b""),
+    coap.Message(coap.CON, coap.POST, 1, b"", (), bytes(limits.COAP_MESSAGE_BYTES)),  # refused: too long
+    coap.Message(coap.CON, coap.POST, 1, b"", (), bytes(limits.COAP_MESSAGE_BYTES - 26)),
+    coap.Message(coap.CON, coap.POST, 1, b"", (), bytes(limits.COAP_MESSAGE_BYTES - 25)),
+    coap.Message(coap.CON, coap.POST, 1, b"", (), bytes(limits.COAP_MESSAGE_BYTES - 24)),
+    coap.Message(coap.CON, coap.POST, 1, b"", (), bytes(limits.COAP_MESSAGE_BYTES - 23)),
+)
+
+
+def test_requests_are_sealed_as_the_reference_does_or_refused_for_the_same_reason():
+    for context in (
+        context_1(),
+        context_2(),
+        context_3(),
+        oscore.derive(SECRET, SALT, b"7 bytes", b"fb", bytes(255)),
+    ):
+        for sequence in (0, 1, 255, 256, (1 << 40) - 1):
+            for message in REQUESTS:
+                expected = outcome(in_python, context, message, sequence)
+                assert outcome(oscore.seal, context, message, sequence) == expected
+
+
+def check_opening(context, binding, response):
+    """Return whether both open `response`. They give the same message, or the same refusal."""
+    expected = outcome(oscore.unprotect_reference, context, binding, response)
+    assert outcome(oscore.unprotect, context, binding, response) == expected
+    return expected[1] is None
+
+
+INNER = (
+    b"\x45",
+    b"\x45\xffp",
+    b"\x45\x41e\xd1\x0a\x08\x12\x01\x00\xff" + bytes(1024),
+    b"\x84",
+    b"\xa0\xffx",
+    b"\x45" + b"\0" * 32,
+)
+BROKEN = (
+    b"",
+    b"\x01",
+    b"\x25",
+    b"\xe5",
+    b"\x45\xff",
+    b"\x45\xf0",
+    b"\x45\x0f",
+    b"\x45\xd0",
+    b"\x45\xe0\x00",
+    b"\x45\x02e",
+)
+BROKEN += (b"\x45\x0d", b"\x45\xe0\xff\xff", b"\x45\xe0\xfe\xf2\x10", b"\x45" + b"\0" * 33)
+OPTIONS = (
+    b"",
+    b"\x01\x07",
+    b"\x05\xff\xff\xff\xff\xff",
+    b"\x08\x01",
+    b"\x09\x07\x01",
+    b"\x08\x02",
+    b"\x10\x01x",
+    b"\x00",
+    b"\x20",
+)
+OPTIONS += (b"\x06123456", b"\x01", b"\x01\x07\x07", b"\x07", b"\x80")
+
+
+def test_responses_are_opened_as_the_reference_does_or_refused_for_the_same_reason():
+    opened = 0
+    for context in (context_1(), context_2(), context_3()):
+        _, binding = request(context)
+        for inner in INNER + BROKEN:
+            opened += check_opening(context, binding, answer(context, binding, inner=inner))
+        for option in OPTIONS:
+            check_opening(context, binding, answer(context, binding, option=option))
+            number = option[1 : 1 + (option[0] & 7)] if option else b""
+            if number and len(number) < 6:  # the server's own number, used as it should be
+                own = oscore.Binding(context.recipient_id, number)
+                nonce = oscore.nonce(context.common_iv, own.kid, own.partial_iv)
+                aad = oscore.additional_data(binding.kid, binding.partial_iv)
+                payload = backend.aes_ccm_encrypt(context.recipient_key, nonce, aad, b"\x45\xffok", 8)
+                made = coap.Message(coap.ACK, coap.CHANGED, 1, b"t", ((coap.OSCORE, option),), payload)
+                opened += check_opening(context, binding, made)
+        for outer in (
+            (coap.ETAG, b"e"),
+            (coap.URI_HOST, b"h"),
+            (coap.BLOCK2, b""),
+            (2051, b""),
+            (coap.OSCORE, b""),
+        ):
+            check_opening(context, binding, answer(context, binding, options=(outer,)))
+    assert opened >= 3 * (len(INNER) + 3)
+
+
+def test_damage_to_a_response_gets_the_same_answer_from_both():
+    context = context_1()
+    _, binding = request(context)
+    for data in (C7_RESPONSE, C8_RESPONSE):
+        for at in range(len(data)):
+            check_damaged(context, binding, data[:at])
+            for bit in (1, 0x10, 0x80):
+                damaged = bytearray(data)
+                damaged[at] ^= bit
+                check_damaged(context, binding, bytes(damaged))
+
+
+def check_damaged(context, binding, data):
+    try:
+        message = coap.decode(data)
+    except FirstbootError:
+        return
+    check_opening(context, binding, message)

@@ -8,9 +8,9 @@
 #include "mbedtls/build_info.h"
 #include "py/runtime.h"
 
-#if !defined(MBEDTLS_CCM_C) || !defined(MBEDTLS_ECDSA_DETERMINISTIC) || !defined(MBEDTLS_SHA256_C) \
+#if !defined(MBEDTLS_AES_C) || !defined(MBEDTLS_ECDSA_DETERMINISTIC) || !defined(MBEDTLS_SHA256_C) \
     || !defined(MBEDTLS_ECP_DP_SECP256R1_ENABLED)
-#error "Mbed TLS needs CCM_C, ECDSA_DETERMINISTIC, SHA256_C and ECP_DP_SECP256R1: see fbcrypto_mbedtls.h"
+#error "Mbed TLS needs AES_C, ECDSA_DETERMINISTIC, SHA256_C and ECP_DP_SECP256R1: see fbcrypto_mbedtls.h"
 #endif
 
 // Returns the bytes of a buffer of exactly `length` bytes. Raises ValueError(what) for another length.
@@ -22,5 +22,8 @@ NORETURN void fbcrypto_raise(int error);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_encrypt_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_decrypt_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_cbor_decode_obj);
+MP_DECLARE_CONST_FUN_OBJ_3(fbcrypto_coap_options_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_oscore_protect_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_oscore_unprotect_obj);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "mbedtls/mbedtls_config_port.h"
 
-#ifndef MBEDTLS_CCM_C
-#define MBEDTLS_CCM_C
+#ifndef MBEDTLS_AES_C
+#define MBEDTLS_AES_C
 #endif
 #ifndef MBEDTLS_ECDSA_DETERMINISTIC
 #define MBEDTLS_ECDSA_DETERMINISTIC

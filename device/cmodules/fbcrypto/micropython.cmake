@@ -8,12 +8,15 @@ add_library(usermod_fbcrypto INTERFACE)
 target_sources(usermod_fbcrypto INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/mod_fbcrypto.c
     ${CMAKE_CURRENT_LIST_DIR}/aes_ccm.c
+    ${CMAKE_CURRENT_LIST_DIR}/ccm.c
     ${CMAKE_CURRENT_LIST_DIR}/pbkdf2.c
     ${CMAKE_CURRENT_LIST_DIR}/hss.c
     ${CMAKE_CURRENT_LIST_DIR}/p256.c
     ${CMAKE_CURRENT_LIST_DIR}/tls_verify.c
     ${CMAKE_CURRENT_LIST_DIR}/mod_cbor.c
     ${CMAKE_CURRENT_LIST_DIR}/cbor_check.c
+    ${CMAKE_CURRENT_LIST_DIR}/mod_oscore.c
+    ${CMAKE_CURRENT_LIST_DIR}/oscore.c
 )
 target_include_directories(usermod_fbcrypto INTERFACE ${CMAKE_CURRENT_LIST_DIR})
 target_include_directories(usermod_fbcrypto SYSTEM INTERFACE ${FBCRYPTO_P256_M})

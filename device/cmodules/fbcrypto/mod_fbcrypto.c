@@ -1,4 +1,4 @@
-// The module _fbcrypto: signatures, hashes and AES-CCM for Python, on Mbed TLS, and CBOR (docs/reference/c-modules.md).
+// The module _fbcrypto: signatures, hashes and AES-CCM for Python, on Mbed TLS, CBOR and OSCORE (docs/reference/c-modules.md).
 // Raises ValueError for wrong lengths, points off the curve and tags that do not verify, OSError without entropy.
 #include <string.h>
 
@@ -228,6 +228,9 @@ static const mp_rom_map_elem_t fbcrypto_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_hss_verify), MP_ROM_PTR(&fbcrypto_hss_verify_obj) },
     { MP_ROM_QSTR(MP_QSTR_sha256_into), MP_ROM_PTR(&fbcrypto_sha256_into_obj) },
     { MP_ROM_QSTR(MP_QSTR_cbor_decode), MP_ROM_PTR(&fbcrypto_cbor_decode_obj) },
+    { MP_ROM_QSTR(MP_QSTR_coap_options), MP_ROM_PTR(&fbcrypto_coap_options_obj) },
+    { MP_ROM_QSTR(MP_QSTR_oscore_protect), MP_ROM_PTR(&fbcrypto_oscore_protect_obj) },
+    { MP_ROM_QSTR(MP_QSTR_oscore_unprotect), MP_ROM_PTR(&fbcrypto_oscore_unprotect_obj) },
     { MP_ROM_QSTR(MP_QSTR_Pbkdf2), MP_ROM_PTR(&fbcrypto_pbkdf2_type) },
 };
 static MP_DEFINE_CONST_DICT(fbcrypto_globals, fbcrypto_globals_table);
