@@ -30,7 +30,7 @@ size_t coap_option_head(uint32_t delta, size_t length, uint8_t *out);
 
 typedef enum {
     COAP_OPTION,  // `number` and `value` are those of the next option
-    COAP_PAYLOAD, // `value` is the payload, empty if there is none
+    COAP_PAYLOAD, // `value` is the payload, empty without one
     COAP_BROKEN,
 } coap_next_t;
 
