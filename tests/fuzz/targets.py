@@ -5,6 +5,7 @@ A parser may raise FirstbootError and nothing else. Accepted input must survive 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.codec import bundle, cbor, cose
 from device.errors import FirstbootError, SetupCodeError
-from device.net import captive_dns, coap, improv, mdns, mqtt, mqtt_session
+from device.net import captive_dns, coap, improv, improv_ble, mdns, mqtt, mqtt_session
 from device.suit import commands, envelope, manifest, report
 from device.trust import anchors, keyset
 from device.update import delta
@@ -186,9 +187,29 @@ class _Closed:
 
 def fuzz_improv(data: bytes) -> None:
     """Send bytes without the code: every answer is packets, and nothing is chosen, listed or revealed."""
-    conversation = improv.Conversation(_Closed())
+    conversation = improv.SerialConversation(_Closed())
     answers = improv.Decoder().feed(conversation.receive(data) + conversation.tick())
     assert None not in answers and conversation.state() == improv.AWAITING
+
+
+class _ClosedBle(_Closed):
+    """The same over Bluetooth (net.improv_ble.BleServices). Who sends does not know the key."""
+
+    def proof_key(self, context: bytes) -> tuple[bytes, bytes]:
+        return bytes(16), hashlib.sha256(context).digest()
+
+    def random_bytes(self, length: int) -> bytes:
+        return bytes(length)
+
+
+def fuzz_improv_ble(data: bytes) -> None:
+    """As fuzz_improv, in writes of 20 bytes, after a challenge."""
+    conversation = improv_ble.BleConversation(_ClosedBle())
+    conversation.receive(improv_ble.frame(bytes((improv_ble.CHALLENGE, 0))))
+    for start in range(0, len(data), 20):
+        for kind, content in conversation.receive(data[start : start + 20]) + conversation.tick():
+            assert isinstance(kind, int) and isinstance(content, bytes)
+    assert conversation.state() == improv.AWAITING
 
 
 def _suit_seed() -> bytes:
@@ -242,6 +263,13 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
             b"IMPROV\x01\x03\x02\x02\x00\xe5",
             improv.packet(3, b"\x01\x0e\x04Home\x08passwort"),
             improv.packet(3, b"\xf1\x03abc"),
+        ),
+    ),
+    "improv_ble": (
+        fuzz_improv_ble,
+        (
+            improv_ble.frame(b"\x02\x00"),
+            improv_ble.frame(improv_ble.seal(bytes(16), False, 0, b"\x01\x0e\x04Home\x08passwort")),
         ),
     ),
     "captive_dns": (
