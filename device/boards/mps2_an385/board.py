@@ -14,7 +14,7 @@ SIGN_IN_S = const(5)
 PBKDF2_ITERATIONS = const(CPU_HZ * SIGN_IN_S // CYCLES_PER_ITERATION)
 
 # Memory (docs/performance.md, Memory). Mbed TLS has an arena of its own beside the Python heap (port/tls.c).
-HEAP_BYTES = const(168 * 1024)
+HEAP_BYTES = const(160 * 1024)
 TLS_ARENA_BYTES = const(64 * 1024)
 # Frequent collections, from the first import on, keep what stays together: later there are large free blocks. One takes
 # 1.9 M instructions: with 4 KiB here, a chunk over MQTT took 27 M in place of 9 M, and the demo's peak was the same.

@@ -11,7 +11,7 @@ SIGN_IN_S = const(5)
 PBKDF2_ITERATIONS = const(CPU_HZ * SIGN_IN_S // CYCLES_PER_ITERATION)
 
 # Memory (docs/performance.md, Memory): the same firmware as on the AN385 needs the same.
-HEAP_BYTES = const(168 * 1024)
+HEAP_BYTES = const(160 * 1024)
 TLS_ARENA_BYTES = const(64 * 1024)
 COLLECT_EVERY_BYTES = const(16 * 1024)
 
