@@ -82,7 +82,7 @@ def test_a_certificate_with_the_brokers_own_address_needs_no_name_and_one_with_a
     unit: FactoryUnit, tmp_path: Path
 ) -> None:
     """As docs/how-to/home-assistant.md makes it: subjectAltName=IP (RFC 5280 4.2.1.6)."""
-    unit.world.publish(1, "mqtt")  # not the release of another test: the unit would install it in the middle of this one
+    unit.world.publish(1, "mqtt")  # another test's release would be installed in the middle of this one
     unit.owned()
     assert unit.world.owner.sign_in(OWNER_PASSWORD)
     host = unit.world.host_address
