@@ -53,11 +53,14 @@ def unload(names: "tuple[str, ...]") -> None:
     """
     if not hasattr(gc, "mem_free"):
         return
+    is_loaded = False
     for name in names:
         package, _, own = name.rpartition(".")
         if sys.modules.pop(name, None) is not None:
             delattr(sys.modules[package], own)
-    gc.collect()
+            is_loaded = True
+    if is_loaded:
+        gc.collect()
 
 
 def free_bytes(enough: int) -> int:

@@ -110,16 +110,19 @@ def stretched(seconds: float, share: Callable[[], float] = share) -> float:
     return seconds * min(STRETCH_MOST, 1 / share())
 
 
-def patiently(attempt: Callable[[], _Result], seconds: float) -> _Result:
-    """Return what `attempt` returns: a call on a socket with a timeout of SLICE_S, which a timeout leaves as it was.
+def patiently(
+    attempt: Callable[[], _Result], seconds: float, late: type[Exception] = TimeoutError
+) -> _Result:
+    """Return what `attempt` returns: a call with a timeout of SLICE_S, for example on a socket, that raises `late` and
+    leaves everything as it was.
 
-    Raises TimeoutError if no attempt ends within `seconds`, and what `attempt` raises.
+    Raises `late` if no attempt ends within `seconds`, and what `attempt` raises.
     """
     end_s = now() + seconds
     while True:
         try:
             return attempt()
-        except TimeoutError:
+        except late:
             if now() >= end_s:
                 raise
 

@@ -51,13 +51,7 @@ def communicate(
 
 def ended(process: subprocess.Popen[Any], seconds: float = ANSWERS_S) -> int:
     """Return the exit code of `process` once it has ended. Raises subprocess.TimeoutExpired after `seconds`."""
-    end_s = fair_time.now() + seconds
-    while True:
-        try:
-            return process.wait(fair_time.SLICE_S)
-        except subprocess.TimeoutExpired:
-            if fair_time.now() >= end_s:
-                raise
+    return fair_time.patiently(lambda: process.wait(fair_time.SLICE_S), seconds, subprocess.TimeoutExpired)
 
 
 def run(
@@ -88,10 +82,4 @@ def joined(*threads: threading.Thread, seconds: float = ANSWERS_S) -> None:
 
 def next_of(items: queue.Queue[_Result], seconds: float = ANSWERS_S) -> _Result:
     """Return the next of `items`. Raises queue.Empty after `seconds`."""
-    end_s = fair_time.now() + seconds
-    while True:
-        try:
-            return items.get(timeout=fair_time.SLICE_S)
-        except queue.Empty:
-            if fair_time.now() >= end_s:
-                raise
+    return fair_time.patiently(lambda: items.get(timeout=fair_time.SLICE_S), seconds, queue.Empty)

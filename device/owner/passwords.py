@@ -71,10 +71,9 @@ def check(password: str, context: "Sequence[str]", is_normalised: bool) -> None:
     _check_length(password)
     _check_characters(password, is_normalised)
     plain = canonical(password)
-    if _has_context(typed.comparable(password), context) or _has_context(
-        typed.comparable_ascii(password), context
-    ):
-        raise PasswordError(reason="context")
+    for text in (typed.comparable(password), typed.comparable_ascii(password)):
+        if _has_context(text, context):
+            raise PasswordError(reason="context")
     if _is_repeated(plain):
         raise PasswordError(reason="repeated")
     pieces, has_word = _pieces(plain)

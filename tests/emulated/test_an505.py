@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from device.boards.mps2_an505 import memory_map
-from device.boards.mps2_an505.board import HEAP_BYTES, TLS_ARENA_BYTES
+from device.boards.mps2_an505.memory_map import HEAP_BYTES, TLS_ARENA_BYTES
 from provisioning.firmware.emulated import AN505
 from renode.machine import CUTS
 from renode.qemu import QemuBoard

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from device.agent import home_link
-from provisioning.servers.broker import free_port
 from provisioning.servers.mosquitto import find_mosquitto
 from simulator.story.inputs import Inputs
 from tests.home_broker import Bench, home_broker
+from tests.own_port import own_port
 from tests.running import PASSWORD as OWNER_PASSWORD
 from tests.running import FactoryUnit, unit_of
 
@@ -45,7 +45,7 @@ def test_home_assistant_starts_an_update_while_the_owner_reads_pages(
 ) -> None:
     unit.owned()
     assert unit.world.owner.sign_in(OWNER_PASSWORD)
-    with home_broker(tmp_path, free_port("127.0.0.1"), unit.name) as broker:
+    with home_broker(tmp_path, own_port(), unit.name) as broker:
         viewer = broker.viewer()
         bench = Bench(unit, broker, viewer)
         assert bench.owner.request("POST", "/updates", {"action": "off"}).status == 303
@@ -92,7 +92,7 @@ def test_a_certificate_with_the_brokers_own_address_needs_no_name_and_one_with_a
     ):
         folder = tmp_path / certified
         folder.mkdir()
-        with home_broker(folder, free_port("127.0.0.1"), unit.name, certified) as broker:
+        with home_broker(folder, own_port(), unit.name, certified) as broker:
             viewer = broker.viewer()
             bench = Bench(unit, broker, viewer)
             assert bench.send(name="").status == 303

@@ -1,47 +1,7 @@
-"""Start the agent on the emulated board with the board's ports. If this module returns, the unit restarts."""
+"""Start the agent on the emulated board MPS2 AN385. If this module returns, the unit restarts."""
 
-from collections import namedtuple
-
-from device.agent import agent
+from device.boards import mps2
 from device.boards.mps2_an385 import board
-from device.compat import const
-from device.ports import appfiles, mps2
-
-TYPE_CHECKING = const(0)
-if TYPE_CHECKING:
-    from typing import Any
-
-Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT", "HAS_BUTTON", "HOST_NAMES"))
-
-
-def ports(wifi: "Any" = None, improv: "Any" = None) -> "agent.Ports":
-    """Return the ports that the agent needs. Raises OSError if the ROM did not start this firmware.
-
-    `wifi`, `improv`: of a firmware that has a model of a radio (variants/radio.py); the board has none.
-    """
-    regions = mps2.regions(mps2.is_unit_locked())
-    return agent.Ports(
-        flash=mps2.Mps2Flash(),
-        layout=mps2.layout,
-        boot=mps2.Mps2Boot().start(),
-        clock=mps2.Mps2Clock(),
-        entropy=mps2.Mps2Entropy(),
-        network=mps2.Mps2Network(),
-        factory_stream=mps2.factory_stream(),
-        mount=regions.mount,
-        format=regions.format,
-        say=print,
-        memory=mps2.memory,
-        indicator=mps2.Mps2Indicator(),
-        key_store=None,  # no secure element
-        load_app=appfiles.load,
-        wifi=wifi,
-        improv=improv,
-        board=Board(
-            board.NAME, board.PBKDF2_ITERATIONS, mps2.is_development(), board.HAS_BUTTON, board.HOST_NAMES
-        ),
-    )
-
 
 if __name__ == "__main__":  # run by the port's main.c, importable by a test
-    agent.run(ports())
+    mps2.run(board)

@@ -4,16 +4,11 @@ from device.compat import const
 
 NAME = "mps2_an505"
 
-# As boards/mps2_an385/board.py.
+# As boards/mps2_an385/board.py. The sizes of memory are in memory_map.py.
 CPU_HZ = const(20_000_000)  # SYSCLK of the AN505 image (Arm DAI0505B, Clocks)
 CYCLES_PER_ITERATION = const(10_500)
 SIGN_IN_S = const(5)
 PBKDF2_ITERATIONS = const(CPU_HZ * SIGN_IN_S // CYCLES_PER_ITERATION)
-
-# Memory (docs/performance.md, Memory): the same firmware as on the AN385 needs the same.
-HEAP_BYTES = const(160 * 1024)
-TLS_ARENA_BYTES = const(64 * 1024)
-COLLECT_EVERY_BYTES = const(16 * 1024)
 
 HAS_BUTTON = const(1)  # a flag in the power-on page
 

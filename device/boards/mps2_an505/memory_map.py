@@ -7,11 +7,13 @@ to use; the boot ROM runs from the secure alias, where the processor starts. Sou
 
 from device.boards.mps2_an385.memory_map import CODE_RAM_ADDRESS as CODE_RAM_ADDRESS
 from device.boards.mps2_an385.memory_map import CODE_RAM_END as CODE_RAM_END
+from device.boards.mps2_an385.memory_map import COLLECT_EVERY_BYTES as COLLECT_EVERY_BYTES
 from device.boards.mps2_an385.memory_map import CUT_ORDER_MAGIC as CUT_ORDER_MAGIC
 from device.boards.mps2_an385.memory_map import FIRMWARE_ADDRESS as FIRMWARE_ADDRESS
 from device.boards.mps2_an385.memory_map import FIRMWARE_MAX_BYTES as FIRMWARE_MAX_BYTES
 from device.boards.mps2_an385.memory_map import HANDOVER_MAGIC as HANDOVER_MAGIC
 from device.boards.mps2_an385.memory_map import HANDOVER_VERSION as HANDOVER_VERSION
+from device.boards.mps2_an385.memory_map import HEAP_BYTES as HEAP_BYTES
 from device.boards.mps2_an385.memory_map import POWER_ON_BUTTON_HELD as POWER_ON_BUTTON_HELD
 from device.boards.mps2_an385.memory_map import POWER_ON_MAGIC as POWER_ON_MAGIC
 from device.boards.mps2_an385.memory_map import POWER_ON_SEED_FIXED as POWER_ON_SEED_FIXED
@@ -22,11 +24,9 @@ from device.boards.mps2_an385.memory_map import ROM_WORK_BYTES as ROM_WORK_BYTES
 from device.boards.mps2_an385.memory_map import RUN_MARK_RUNNING as RUN_MARK_RUNNING
 from device.boards.mps2_an385.memory_map import RUN_MARK_SOFTWARE as RUN_MARK_SOFTWARE
 from device.boards.mps2_an385.memory_map import RUN_MARK_WATCHDOG as RUN_MARK_WATCHDOG
+from device.boards.mps2_an385.memory_map import TLS_ARENA_BYTES as TLS_ARENA_BYTES
 from device.boards.mps2_an385.memory_map import UART_STRIDE_BYTES as UART_STRIDE_BYTES
-from device.boards.mps2_an505.board import COLLECT_EVERY_BYTES as COLLECT_EVERY_BYTES
 from device.boards.mps2_an505.board import CPU_HZ as CPU_HZ
-from device.boards.mps2_an505.board import HEAP_BYTES as HEAP_BYTES
-from device.boards.mps2_an505.board import TLS_ARENA_BYTES as TLS_ARENA_BYTES
 
 # Memory. SSRAM 1 has ROM and code RAM, SSRAM 2 and 3 the RAM, the PSRAM is NVM (docs/reference/memory-map.md).
 ROM_ADDRESS = 0x10000000  # the secure alias of SSRAM 1; code RAM follows at its non-secure alias

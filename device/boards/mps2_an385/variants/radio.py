@@ -3,8 +3,8 @@
 Both are on serial lines of the emulator (device/ports/mps2_radio.py). No radio is emulated.
 """
 
-from device.agent import agent
-from device.boards.mps2_an385 import main
+from device.boards import mps2
+from device.boards.mps2_an385 import board
 from device.ports import mps2_radio
 
-agent.run(main.ports(mps2_radio.Mps2Wifi().switch_on(), mps2_radio.improv_stream()))
+mps2.run(board, mps2_radio.Mps2Wifi().switch_on(), mps2_radio.improv_stream())
