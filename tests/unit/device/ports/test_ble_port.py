@@ -73,6 +73,12 @@ class FakeBle:
         return [call[2] for call in self.calls if call[0] == "advertise" and call[1] is not None]
 
 
+def forget_port() -> None:
+    """Remove the module under test: from sys.modules, and from its package, where an import looks first."""
+    sys.modules.pop("device.ports.ble", None)
+    vars(importlib.import_module("device.ports")).pop("ble", None)
+
+
 @pytest.fixture
 def fake() -> FakeBle:
     return FakeBle()
@@ -83,9 +89,9 @@ def line(fake: FakeBle, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     module: Any = types.ModuleType("bluetooth")
     module.BLE, module.UUID = lambda: fake, lambda value: value
     monkeypatch.setitem(sys.modules, "bluetooth", module)
-    monkeypatch.delitem(sys.modules, "device.ports.ble", raising=False)
+    forget_port()
     yield importlib.import_module("device.ports.ble").BleLine()
-    sys.modules.pop("device.ports.ble", None)
+    forget_port()
 
 
 def test_it_offers_the_service_and_the_characteristics_of_improv(fake: FakeBle, line: Any) -> None:
