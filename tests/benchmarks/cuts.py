@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from tests import patience
+
 HARM: Final = ("bricked", "open", "mixed", "lost", "nonce_reuse")
 SIM: Final = ("--stride", "7")
 BOARD: Final = ("--on", "qemu", "--sample", "20")
@@ -25,7 +27,7 @@ def figures(work: Path, name: str, arguments: tuple[str, ...]) -> dict[str, floa
     """Return `NAME` (cuts a second) and `NAME.harm` of one run of the command. Raises NotMeasuredError."""
     command = [sys.executable, "-m", "provisioning.cli.main", "powercut", "run", "--json", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+        done = patience.run(command, TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise NotMeasuredError(
             f"firstboot powercut {' '.join(arguments)}: not ended after {TIMEOUT_S} s"

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests import patience
+
 PLACES: Final = 16
 BOARD_S: Final = 15.0
 REACH_PER_HOUR: Final = 3600
@@ -60,7 +62,7 @@ def boards(folder: Path, places: int, seconds: float) -> Iterator[list[str]]:
         yield [f"unix:{folder}/p{number:02}" for number in range(1, places + 1)]
     finally:
         process.stdin.close()
-        process.wait(30)
+        patience.ended(process)
 
 
 def shift(units: int, places: int = PLACES, board_s: float = BOARD_S) -> Shift:

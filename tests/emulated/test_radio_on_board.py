@@ -126,7 +126,9 @@ def test_a_phone_in_the_access_point_is_led_to_the_pages(radio_unit: RadioUnit) 
 
     def landing() -> str | None:
         try:
-            with closing(http.client.HTTPConnection("127.0.0.1", gateway.host_port(80), timeout=30)) as phone:
+            with closing(
+                http.client.HTTPConnection("127.0.0.1", gateway.host_port(80), timeout=600)
+            ) as phone:
                 phone.request("GET", "/", headers={"Host": "10.0.2.15"})
                 return phone.getresponse().read().decode()
         except http.client.HTTPException:

@@ -218,7 +218,7 @@ def status_under(unit: FactoryUnit, host: str) -> int:
 
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(*unit.address, context=context, timeout=30)
+    connection = http.client.HTTPSConnection(*unit.address, context=context, timeout=600)
     connection.request("GET", "/", headers={"Host": host})
     found = connection.getresponse().status
     connection.close()

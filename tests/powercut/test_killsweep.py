@@ -6,6 +6,7 @@ import multiprocessing
 
 import pytest
 
+from tests.patience import next_of
 from tests.postgres import missing_reason
 from tests.powercut import killsweep
 
@@ -26,6 +27,6 @@ def test_killed_stations_leave_every_unit_with_one_identity(database: str, is_ni
     kills = 1000 if is_nightly else 12
     process = context.Process(target=_sweep, args=(database, kills, 7, answers))
     process.start()
-    counted, problems = answers.get(timeout=3600)
+    counted, problems = next_of(answers, 3600)
     process.join()
     assert counted >= kills and problems == ()

@@ -61,7 +61,7 @@ def cases_of(unit: FactoryUnit, session: str, examples: int) -> dict[str, int]:
         @given(case=operation.as_strategy())
         def drive(case: Any) -> None:
             headers = {"Accept": "application/json"} | ({"Cookie": f"session={session}"} if session else {})
-            response = case.call(headers=headers, verify=False, timeout=30, allow_redirects=False)
+            response = case.call(headers=headers, verify=False, timeout=600, allow_redirects=False)
             seen[str(response.status_code)] = seen.get(str(response.status_code), 0) + 1
             case.validate_response(response, checks=CHECKS)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiocoap import oscore
 
+from provisioning import fair_time
 from provisioning.servers.oscore_store import RESERVE_STEP, OscoreStore, OscoreStoreError, OscoreUnit
 from provisioning.shared_store.database import SharedDatabase, SharedStoreError
 from provisioning.shared_store.oscore_state import SharedNumbers
@@ -88,7 +89,7 @@ def test_of_many_processes_that_receive_one_request_one_accepts_it(site: Site) -
 
     def receive(window) -> None:
         for number in range(10, 30):
-            barrier.wait(600)
+            barrier.wait(fair_time.stretched(600))
             try:
                 window.strike_out(number)
             except oscore.ReplayError:
