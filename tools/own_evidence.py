@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "evidence"
 WORK = ROOT / "build" / "evidence-work"
 VERSION = "0.1.0+1"
+WORKERS = ("--workers", "3")  # as `make test`
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     image = WORK / "firmware.img"
     sign_image(build("release", root=ROOT).image, image_key, version=VERSION, security_counter=1, out=image)
     key, public = ("--key", str(runner)), ("--runner", str(runner.with_suffix(".pub")))
-    run = _firstboot("run", "--image", str(image), *key, "--out", str(WORK / "run"), *arguments)
+    run = _firstboot("run", "--image", str(image), *key, "--out", str(WORK / "run"), *WORKERS, *arguments)
     if not (WORK / "run" / "run.dsse.json").is_file():
         return run
     made = _firstboot(

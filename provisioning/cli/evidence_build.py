@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,11 +22,12 @@ from provisioning.compliance.check_outcomes import FAIL, PASS
 from provisioning.compliance.evidence import FIRMWARE, REQUIRED, read_table
 from provisioning.compliance.evidence_run import TABLE, committed_text, signed_image, this_checkout
 from provisioning.evidence.folder import SOURCES, Evidence, build_folder
-from provisioning.evidence.runs import Runner, read_run, record, robot_runner, run_pytest
+from provisioning.evidence.runs import Runner, pytest_runner, read_run, record, robot_runner
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.key_ring import ROLES
 from provisioning.keys.signers import open_signer
 
+_PERCENT = re.compile(r"\[ {0,2}(\d{1,3})%\]")
 EMULATORS = ("qemu", "renode", "sim")
 ImageOption = Annotated[
     Path, typer.Option("--image", metavar="FILE", help="The signed image that the units of the batch run.")
@@ -55,6 +57,12 @@ class RunSettings:
             help="Test file or folder of the source tree. Default: every test that the table of requirements names.",
         ),
     ] = field(default_factory=list)
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="N", min=1, help="Processes that run the tests (needs pytest-xdist)."
+        ),
+    ] = 1
     robot: Annotated[
         str | None,
         typer.Option("--robot", metavar="WHERE", help="Also run the Robot scenarios on qemu, renode or sim."),
@@ -68,7 +76,7 @@ def run(settings: RunSettings) -> None:
     """Run tests on the firmware of an image, and sign their results.
 
     The source tree must have no uncommitted changes, and must build the image's firmware byte for byte. Otherwise no
-    test is run. All tests of the table take as long as `make test`; several runs can share them.
+    test is run. With `--workers 3` all tests of the table take as long as `make test`; several runs can share them.
 
     Example: `firstboot evidence run --image 12.img --key runner.pem --out run1 --test tests/dual`
     """
@@ -83,7 +91,7 @@ def run(settings: RunSettings) -> None:
     for path in files:
         if path.startswith("-") or not (root / path.partition("::")[0]).exists():
             raise InputError(f"--test {path}: there is no such file or folder in {root}.")
-    runners: list[Runner] = [run_pytest]
+    runners: list[Runner] = [pytest_runner(settings.workers, Percentage())]
     if settings.robot is not None:
         runners.append(robot_runner(settings.robot))
     key = open_signer(settings.key)
@@ -96,6 +104,22 @@ def run(settings: RunSettings) -> None:
     print_report(lines, facts, settings.is_json)
     if failed:
         raise RefusedError([f"{name} failed" for name in failed[:20]])
+
+
+class Percentage:
+    """Prints how much of the tests has run, from the lines of pytest's log, in steps of STEP percent."""
+
+    STEP = 5
+
+    def __init__(self) -> None:
+        self._next = self.STEP
+
+    def __call__(self, line: str) -> None:
+        """Read one line of the log."""
+        found = _PERCENT.search(line)
+        if found is not None and int(found[1]) >= self._next:
+            typer.echo(f"tests: {found[1]} %", err=True)
+            self._next = int(found[1]) // self.STEP * self.STEP + self.STEP
 
 
 def _every_test(root: Path) -> list[str]:

@@ -31,6 +31,7 @@ LIMITS: Final = (
     "A test shows what it tries. It does not show that no other way exists.",
 )
 _CARRIED: Final = re.compile(r"(?:^|_)(pw|rp|sp|sc|cf|up|se|pr)_(\d{2})(?=_|$)")
+_RESULT: Final = re.compile(r"\[gw\d+\] \[ *\d+%\] [A-Z]+ ")  # a line of pytest-xdist
 _ID: Final = re.compile(r"\b(?:PW|RP|SP|SC|CF|UP|SE|PR)-\d{2}\b")
 
 
@@ -76,9 +77,10 @@ def logged(name: str, cases: Sequence[Case], console: bytes) -> Logged:
     """Return a run with the line numbers of its console's verbose output."""
     lines: dict[str, int] = {}
     for number, line in enumerate(console.decode("utf-8", "replace").splitlines(), 1):
-        words = line.split(" ", 1)[0]
-        if "::" in words:
-            lines.setdefault(words, number)
+        result = _RESULT.match(line)  # of one of several processes; its first line says that the test begins
+        words = line[result.end() if result else 0 :].split(" ", 1)[0]
+        if "::" in words and (result or words not in lines):
+            lines[words] = number
     by_file: dict[str, list[Case]] = {}
     for case in cases:
         by_file.setdefault(case.file, []).append(case)

@@ -174,19 +174,19 @@ def weaknesses(runs: Sequence[TestRun], image_sha256: str, today: dt.date) -> li
 # Starting the tests ---------------------------------------------------------------------------------------
 
 
-def run_pytest(root: Path, files: Sequence[str], out: Path) -> None:
-    """Run the test files with pytest; a run with failures has its results too."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-v",
-        "-p",
-        "no:cacheprovider",
-        f"--junitxml={out / JUNIT}",
-        *files,
-    ]
-    _run(command, root, out)
+def pytest_runner(workers: int, on_line: Callable[[str], None]) -> Runner:
+    """Return what runs test files with pytest in `workers` processes; a run with failures has its results too.
+
+    `on_line` gets each line of the log, as it is written.
+    """
+    # A file's tests stay in one process, as in `make test`: they share boards and servers.
+    parallel = ("-n", str(workers), "--dist", "loadfile") if workers > 1 else ()
+
+    def run(root: Path, files: Sequence[str], out: Path) -> None:
+        options = ("-v", "-p", "no:cacheprovider", *parallel, f"--junitxml={out / JUNIT}")
+        _run([sys.executable, "-m", "pytest", *options, *files], root, out, on_line)
+
+    return run
 
 
 def robot_runner(emulator: str) -> Runner:
@@ -194,14 +194,33 @@ def robot_runner(emulator: str) -> Runner:
 
     def run(root: Path, _files: Sequence[str], out: Path) -> None:
         reports = out / "robot"
-        _run([sys.executable, "-m", "renode.run", "--on", emulator, "--output", str(reports)], root, out)
+        _run(
+            [sys.executable, "-m", "renode.run", "--on", emulator, "--output", str(reports)],
+            root,
+            out,
+            _ignore,
+        )
         if (reports / JUNIT).is_file():
             replace_file(out / ROBOT, (reports / JUNIT).read_bytes())
 
     return run
 
 
-def _run(command: Sequence[str], root: Path, out: Path) -> None:
+def _ignore(_line: str) -> None:
+    pass
+
+
+def _run(command: Sequence[str], root: Path, out: Path, on_line: Callable[[str], None]) -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(UNSET)}
-    with (out / CONSOLE).open("ab") as log:
-        subprocess.run(command, cwd=root, check=False, stdout=log, stderr=subprocess.STDOUT, env=plain)
+    streams: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+    }
+    with (
+        (out / CONSOLE).open("ab", buffering=0) as log,
+        subprocess.Popen(command, cwd=root, env=plain, **streams) as process,
+    ):
+        for line in process.stdout or ():
+            log.write(line)
+            on_line(line.decode(errors="replace"))

@@ -147,7 +147,8 @@ def test_a_row_that_is_not_there_is_wrong_input(arguments: tuple[str, str], word
 
 def test_run_signs_what_ran_and_names_what_failed(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tests = [("tests/dual/test_cbor.py", "test_x", ""), ("tests/dual/test_cbor.py", "test_y", "")]
-    monkeypatch.setattr(evidence_build, "run_pytest", runner(tests, {"test_y": "failure"}))
+    ran = runner(tests, {"test_y": "failure"})
+    monkeypatch.setattr(evidence_build, "pytest_runner", lambda _workers, _on_line: ran)
     arguments = (
         "run",
         "--image",

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.compliance.check_outcomes import EvidenceError
+from provisioning.cli.evidence_build import Percentage
+from provisioning.compliance.check_outcomes import FAIL, PASS, EvidenceError
+from provisioning.compliance.junit import read_cases
 from provisioning.evidence import runs
 from provisioning.evidence.errors import EnvelopeError, EvidenceRefusedError
-from provisioning.evidence.runs import ENVELOPE, JUNIT, read_run, record, weaknesses
+from provisioning.evidence.matrix import logged
+from provisioning.evidence.runs import CONSOLE, ENVELOPE, JUNIT, pytest_runner, read_run, record, weaknesses
 from tests.unit.provisioning.compliance.statement_bench import RUNNER_KEY, RUNNER_TRUST, TODAY
 from tests.unit.provisioning.evidence.evidence_bench import (
     DIGEST,
@@ -112,3 +115,40 @@ def test_the_statement_has_the_form_of_an_in_toto_test_result(tmp_path: Path) ->
     assert statement["predicate"]["result"] == "FAILED"
     assert statement["predicate"]["failedTests"] == ["tests/unit/test_a.py::test_x"]
     assert statement["predicate"]["passedTests"] == []
+
+
+# Starting the tests ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_process_or_several_write_the_same_results_and_pass_on_each_line(
+    workers: int, tmp_path: Path
+) -> None:
+    root, out = tmp_path / "tree", tmp_path / "out"
+    for folder in (root, out):
+        folder.mkdir()
+    (root / "test_a.py").write_text("def test_one():\n    pass\n")
+    (root / "test_b.py").write_text("def test_two():\n    assert False\n")
+    lines: list[str] = []
+    pytest_runner(workers, lines.append)(root, ["test_a.py", "test_b.py"], out)
+    cases = read_cases((out / JUNIT).read_bytes())
+    assert sorted((case.file, case.name, case.outcome) for case in cases) == [
+        ("test_a.py", "test_one", PASS), ("test_b.py", "test_two", FAIL)
+    ]  # fmt: skip
+    assert (out / CONSOLE).read_text() == "".join(lines)
+    found = logged("run", cases, (out / CONSOLE).read_bytes()).lines
+    assert "PASSED" in lines[found["test_a.py::test_one"] - 1]
+    assert "FAILED" in lines[found["test_b.py::test_two"] - 1]
+
+
+def test_the_part_that_has_run_is_printed_in_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    percentage = Percentage()
+    for line in (
+        "a.py::x PASSED [  1%]",
+        "a.py::y PASSED [  6%]",
+        "[gw0] [  7%] PASSED",
+        "[gw1] [100%] PASSED",
+        "end",
+    ):
+        percentage(line)
+    assert capsys.readouterr().err == "tests: 6 %\ntests: 100 %\n"
