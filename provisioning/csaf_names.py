@@ -13,6 +13,12 @@ FOLDER: Final = ".well-known/csaf"
 METADATA: Final = f"{FOLDER}/provider-metadata.json"
 PAGES: Final = "advisories"
 ROLIE: Final = "csaf-feed-tlp-white.json"  # in FOLDER
+KEYS: Final = "openpgp"  # in FOLDER: the maker's public keys
+SIGNATURE: Final = ".asc"  # after the name of a document: its OpenPGP signature
+
+# Roles of the metadata: the second one signs its documents.
+PROVIDER: Final = "csaf_provider"
+TRUSTED: Final = "csaf_trusted_provider"
 
 # Versions as a range (vers): every one, or everything before the version that follows.
 ALL_VERSIONS: Final = "vers:all/*"

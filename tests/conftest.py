@@ -28,7 +28,8 @@ LONG = ("emulated", "ports", "powercut", "wheel")  # folders
 
 # A reason that names one of these means a missing tool. Renode is not in Debian's archive and may be absent.
 _TOOL = re.compile(
-    r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt|postgres|chromium|detools",
+    r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt|postgres|chromium|detools"
+    r"|\bgpgv?\b|pysequoia",
     re.IGNORECASE,
 )
 _OPTIONAL = re.compile(r"renode|vectors|--nightly", re.IGNORECASE)

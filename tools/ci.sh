@@ -14,7 +14,7 @@ setup() { sh tools/setup.sh "$1"; }
 has_all_tools() { [ ! -s "$missing_list" ]; }
 
 # The emulated board runs without these: amqtt replaces the broker, and only tests use the others.
-has_board_tools() { [ -z "$(tr ' ' '\n' <"$missing_list" | grep -v -e '^$' -e '^mosquitto$' -e '^libcoap3-bin$' -e '^postgresql$' -e '^softhsm2$' -e '^chromium$' -e '^python3-dev$' -e '^detools$' -e '^qemu-system-misc$' -e 'riscv64-unknown-elf$')" ]; }
+has_board_tools() { [ -z "$(tr ' ' '\n' <"$missing_list" | grep -v -e '^$' -e '^mosquitto$' -e '^libcoap3-bin$' -e '^postgresql$' -e '^softhsm2$' -e '^chromium$' -e '^pysequoia$' -e '^gpgv$' -e '^gpg$' -e '^gpg-agent$' -e '^python3-dev$' -e '^detools$' -e '^qemu-system-misc$' -e 'riscv64-unknown-elf$')" ]; }
 
 # --- check ------------------------------------------------------------------------------------------------
 # Stubs of one chip's MicroPython (requirements/stubs-CHIP.txt), kept out of the environment's own packages:

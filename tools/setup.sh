@@ -16,7 +16,7 @@ packages="qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi libslirp0 mo
           dpkg-dev xz-utils bzip2 make gcc libc6-dev python3-dev"
 # Programs that only the tests use.
 if [ "$level" = dev ]; then
-    packages="$packages postgresql softhsm2 chromium
+    packages="$packages postgresql softhsm2 chromium gpgv gpg gpg-agent
               qemu-system-misc gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
 fi
 
@@ -116,7 +116,7 @@ wanted_stamp() {  # level: changes if the interpreter, the pins or the path of t
         pwd
         "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
         cat pyproject.toml requirements/runtime.txt requirements/delta.txt
-        if [ "$1" = dev ]; then cat requirements/dev.txt requirements/fleet.txt; fi
+        if [ "$1" = dev ]; then cat requirements/dev.txt requirements/fleet.txt requirements/openpgp.txt; fi
         if [ "$1" = docs ]; then cat requirements/docs.txt; fi
     } | sha256sum
 }
@@ -151,6 +151,9 @@ install_python_packages() {
     if [ "$level" = dev ] && ! pip_install --require-hashes -r requirements/fleet.txt; then
         say "Dask could not be installed: the tests of \`firstboot fleet run --engine dask\` are skipped"
     fi
+    if [ "$level" = dev ] && ! pip_install --require-hashes --only-binary :all: -r requirements/openpgp.txt; then
+        say "pysequoia could not be installed: the tests of \`firstboot advisory build --openpgp-key\` are skipped"
+    fi
     pip_install --no-deps --no-build-isolation --editable .
     wanted_stamp run >"$venv/stamp-run"
     if [ "$level" != run ]; then wanted_stamp "$level" >"$venv/stamp-$level"; fi
@@ -180,6 +183,9 @@ main() {
     install_python_packages
     missing_packages >"$venv/missing-packages"
     if ! "$venv/bin/python" -c 'import detools' 2>/dev/null; then printf 'detools ' >>"$venv/missing-packages"; fi
+    if [ "$level" = dev ] && ! "$venv/bin/python" -c 'import pysequoia' 2>/dev/null; then
+        printf 'pysequoia ' >>"$venv/missing-packages"
+    fi
     if [ -s "$venv/missing-packages" ]; then
         say "NOT INSTALLED: $(cat "$venv/missing-packages")(parts that need them are skipped and reported)"
     fi

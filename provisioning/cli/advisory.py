@@ -12,6 +12,7 @@ import typer
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
+from provisioning.cli.openpgp import OpenPgpKeyOption, signing_of
 from provisioning.cli.options import ByOption, FilesOption, JsonOption, ProductOption, ReasonOption
 from provisioning.cli.output import print_line, print_report
 from provisioning.cli.report_access import CaseArgument, CasesOption, SeenOption, opened, text_from
@@ -158,12 +159,23 @@ def build(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the files. Replaced as a whole.")
     ],
+    openpgp_key: OpenPgpKeyOption = None,
+    openpgp_earlier: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--openpgp-earlier",
+            metavar="FILE",
+            help="An earlier public key that stays listed. Those in the folder stay without it.",
+        ),
+    ] = None,
     files: FilesOption = None,
     is_json: JsonOption = False,
 ) -> None:
     """Make pages, feed (RSS) and CSAF documents of every public advisory. A case under embargo is in none of them.
 
-    An advisory that was published before stays: if the store does not have it, the build is refused.
+    An advisory that was published before stays: if the store does not have it, the build is refused. With an OpenPGP
+    key you are a trusted provider of CSAF. Its passphrase comes from FIRSTBOOT_OPENPGP_PASSPHRASE, the file that
+    FIRSTBOOT_OPENPGP_PASSPHRASE_FILE names, or the terminal.
 
     Example: `firstboot advisory build --cases reports.db --product product.toml --base-url https://example.com/ --out
     public`
@@ -172,15 +184,19 @@ def build(
     publisher = _publisher(definition, base_url)
     with opened(cases, files) as store:
         found, now_s = desk.load_all(store), store.now()
+    signing = signing_of(openpgp_key, openpgp_earlier or [], now_s)
     advisories = public(found.values())
     drafts = sum(bool(each.advisories) for each in found.values()) - len(advisories)
-    count = provider.build(provider.Site(advisories, definition, publisher, now_s), out)
+    count = provider.build(provider.Site(advisories, definition, publisher, now_s, signing), out)
+    key = "" if signing is None else signing.signer.public.fingerprint
     lines = [
         f"wrote {len(advisories)} advisories in {count} files to {out}; {drafts} drafts are left out",
-        "The documents have no OpenPGP signature: a program checks their SHA-512 and the site's certificate.",
+        f"Signed with the OpenPGP key {key}."
+        if key
+        else "The documents have no OpenPGP signature: a program checks their SHA-512 and the site's certificate.",
     ]
     document = {"folder": str(out), "advisories": [one.id for one in advisories], "drafts": drafts}
-    print_report(lines, document, is_json)
+    print_report(lines, {**document, "openpgp_key": key}, is_json)
 
 
 def _publisher(product: Product, base_url: str) -> Publisher:

@@ -77,6 +77,8 @@ TABLE: Final = {
     "provisioning.firmware.errors.SourcesError": _LATER,
     "provisioning.keys.lms_state.LmsStateError": _FAILED,
     "provisioning.keys.lms_state.StateBusyError": _LATER,
+    "provisioning.keys.openpgp.OpenPgpKeyError": _WRONG,
+    "provisioning.keys.openpgp.OpenPgpMissingError": _LATER,
     "provisioning.kit.errors.DeliveryError": _WRONG,
     "provisioning.kit.errors.KitError": _FAILED,
     "provisioning.onboarding.client.FingerprintError": Rule(ExitCode.OTHER_DEVICE),

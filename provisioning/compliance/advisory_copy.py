@@ -3,17 +3,20 @@
 Rules:
 1. Only the folders of advisories are copied, and only plain files: no link leads out of the folder.
 2. Every document has the SHA-512 that lies beside it, and index.txt lists every document.
-3. An advisory that the site has published stays: a folder without it is refused.
+3. An advisory that the site has published stays: a folder without it is refused. So is one without signatures if the
+   site's documents have them.
+4. If the metadata says that documents are signed, every document and every key that it names is there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from provisioning.csaf_names import FOLDER, METADATA, PAGES
+from provisioning.csaf_names import FOLDER, KEYS, METADATA, PAGES, SIGNATURE, TRUSTED
 from provisioning.file_system import paths_below, paths_in
 
 _PARTS: Final = (PAGES, FOLDER)
@@ -27,6 +30,7 @@ class AdvisoryError(Exception):
 def copy_advisories(source: Path, draft: Path) -> None:
     """Copy the advisories into the draft of a site. Raises AdvisoryError, OSError."""
     listed = documents(source)
+    _require_signatures(source, listed)
     for part in _PARTS:
         for path in paths_below(source / part):
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
@@ -63,6 +67,35 @@ def require_all(before: Path, source: Path | None) -> None:
     missing = sorted(set(documents(before)) - set(documents(source)))
     if missing:
         raise AdvisoryError(f"{missing[0]} was published, and {source} does not have it")
+    if _is_signed(before) and not _is_signed(source):
+        raise AdvisoryError(
+            f"the site's advisories have OpenPGP signatures, and {source} has none: build it with --openpgp-key"
+        )
+
+
+def _is_signed(folder: Path) -> bool:
+    return bool(_metadata(folder).get("role") == TRUSTED)
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / METADATA).read_bytes()))
+    except (ValueError, TypeError, RecursionError):
+        raise AdvisoryError(f"{folder / METADATA} is damaged") from None
+
+
+def _require_signatures(source: Path, listed: list[str]) -> None:
+    """Raise AdvisoryError if documents are signed, and a signature or a public key is missing (rule 4)."""
+    if not _is_signed(source):
+        return
+    try:
+        keys = [str(one["url"]).rpartition("/")[2] for one in _metadata(source)["public_openpgp_keys"]]
+    except (KeyError, TypeError):
+        raise AdvisoryError(f"{source / METADATA} is damaged") from None
+    wanted = [*(f"{name}{SIGNATURE}" for name in listed), *(f"{KEYS}/{name}" for name in keys)]
+    for name in wanted:
+        if not (source / FOLDER / name).is_file():
+            raise AdvisoryError(f"{source / METADATA} says that documents are signed, and {name} is missing")
 
 
 def _require_digest(path: Path) -> None:

@@ -28,6 +28,7 @@ from provisioning.disclosure.journal import Journal, journal_path
 from provisioning.disclosure.mailbox import ImapServer, take_mailbox
 from provisioning.disclosure.promise import Promise
 from provisioning.disclosure.reception import Incoming
+from provisioning.disclosure.signatures import Signing
 from provisioning.disclosure.smtp import SmtpServer, SmtpTransport
 from provisioning.disclosure.spool import Spool
 from provisioning.disclosure.states import Step
@@ -71,6 +72,7 @@ class _World:
         self.intake = Intake(self.store, Spool(folder / "spool"))
         self.box, self.inbox = Mailbox(), Inbox()
         self.token = ""
+        self.signing: Signing | None = None
         year = dt.datetime.fromtimestamp(start_s, dt.UTC).year
         self.main, self.other, self.anonymous = (one.format(year=year) for one in (_MAIN, _OTHER, _ANONYMOUS))
         desk.record_promise(self.store, promise, BY)
@@ -95,10 +97,13 @@ class _World:
         self.note(f"{code}: {step}")
 
 
-def run(folder: Path, product: Product, promise: Promise, start_s: int) -> Drill:
+def run(
+    folder: Path, product: Product, promise: Promise, start_s: int, signing: Signing | None = None
+) -> Drill:
     """Run a drill in an empty folder. `start_s`: the virtual time of its first day. Raises OSError, CaseError."""
     drill = Drill()
     world = _World(folder, product, promise, start_s, drill)
+    world.signing = signing
     with ExitStack() as servers:
         servers.callback(world.store.close)
         servers.enter_context(imap_server(world.box))
@@ -198,12 +203,13 @@ def _check_day(world: _World) -> None:
     for case in cases.values():
         is_public = any(event.kind == Step.PUBLISH for event in case.events)
         world.require(case.is_embargoed != is_public, f"{case.code}: its embargo is wrong")
-    drill_public.build(world.public, world.product, cases.values(), world.now_s)
+    drill_public.build(world.public, world.product, cases.values(), world.now_s, world.signing)
     main, is_published = cases[world.main], world.day >= PUBLISHED
-    for problem in drill_public.problems(world.public, main, is_published, _PRIVATE):
+    for problem in drill_public.problems(world.public, main, is_published, _PRIVATE, world.signing):
         world.require(False, f"the public folder: {problem}")
     if world.day == PUBLISHED:
-        world.note("page, feeds and document of the advisory are public")
+        signed = ", signed with the OpenPGP key" if world.signing else ""
+        world.note(f"page, feeds and document of the advisory are public{signed}")
 
 
 _WANTED: Final = {

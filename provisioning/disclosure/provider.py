@@ -5,9 +5,9 @@ Rules:
 2. The folder is replaced as a whole, after every file was made. A reader never sees half of a build.
 3. An advisory that was published stays: a build that would remove one or take back a revision is refused.
 4. Layout (CSAF 2.0 section 7.1): documents in one folder for each year, each with SHA-256 and SHA-512, index.txt,
-   changes.csv, the ROLIE feed and provider-metadata.json under /.well-known/csaf/. There are no OpenPGP signatures,
-   so the role is "csaf_provider" and not "csaf_trusted_provider". Documents of the draft of CSAF 2.1 lie beside the
-   pages (`csaf_draft.py`).
+   changes.csv, the ROLIE feed and provider-metadata.json under /.well-known/csaf/. With an OpenPGP key each
+   document also has a signature (`signatures.py`), and the role is "csaf_trusted_provider" instead of
+   "csaf_provider". Documents of the draft of CSAF 2.1 lie beside the pages (`csaf_draft.py`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from provisioning.csaf_names import FOLDER, METADATA, PAGES, ROLIE
-from provisioning.disclosure import csaf, csaf_draft, rolie
+from provisioning.csaf_names import FOLDER, KEYS, METADATA, PAGES, PROVIDER, ROLIE, SIGNATURE, TRUSTED
+from provisioning.disclosure import csaf, csaf_draft, rolie, signatures
 from provisioning.disclosure.advisory import Advisory
 from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.errors import CaseInputError
+from provisioning.disclosure.signatures import Published, Signing
 from provisioning.file_system import paths_in, replace_folder
 from provisioning.html_templates import environment
+from provisioning.keys.openpgp import PublicKey
 from provisioning.product.periods import date_words
 from provisioning.product.product import Product
 
@@ -39,12 +41,16 @@ _ALGORITHMS: Final = ("sha256", "sha512")
 
 @dataclass(frozen=True)
 class Site:
-    """The sources of a build. `now_s`: the time of the metadata while nothing is published."""
+    """The sources of a build. `now_s`: unix seconds, the time of the metadata while nothing is published.
+
+    `signing` is None for a maker without an OpenPGP key.
+    """
 
     advisories: Sequence[Advisory]
     product: Product
     publisher: Publisher
     now_s: int
+    signing: Signing | None = None
 
     @property
     def folder_url(self) -> str:
@@ -54,41 +60,54 @@ class Site:
 
 def build(site: Site, out: Path) -> int:
     """Replace the folder `out` by a new build. Return the number of files. Raises CaseInputError, OSError."""
-    files = contents(site)
     _require_ours(out)
+    signatures.require_signed(out, site.signing)
+    files = contents(site, Published() if site.signing is None else signatures.published_in(out))
     _require_forward(out, files)
     replace_folder(out, files)
     return len(files)
 
 
-def contents(site: Site) -> dict[str, bytes]:
-    """Return every file by its path below the site's folder."""
-    files: dict[str, bytes] = {}
-    listed: list[tuple[int, str]] = []
+def contents(site: Site, published: Published = Published()) -> dict[str, bytes]:  # noqa: B008 - it is frozen
+    """Return every file by its path below the site's folder. `published`: signatures and keys that may stay."""
+    documents = {
+        csaf.document_path(one): csaf.written(one, site.product, site.publisher, site.folder_url)
+        for one in site.advisories
+    }
+    files = _documents(documents)
     for one in site.advisories:
-        path = csaf.document_path(one)
-        data = csaf.written(one, site.product, site.publisher, site.folder_url)
-        files[f"{FOLDER}/{path}"] = data
-        for algorithm in _ALGORITHMS:
-            digest = hashlib.new(algorithm, data).hexdigest()
-            name = path.rpartition("/")[2]
-            files[f"{FOLDER}/{path}.{algorithm}"] = f"{digest}  {name}\n".encode()
         files[csaf_draft.path(one)] = csaf_draft.written(one, site.product, site.publisher, site.folder_url)
-        listed.append((one.revisions[-1].time_s, path))
+    listed = [(one.revisions[-1].time_s, csaf.document_path(one)) for one in site.advisories]
     listed.sort(key=lambda pair: (-pair[0], pair[1]))
     files[f"{FOLDER}/index.txt"] = "".join(
         f"{path}\n" for path in sorted(path for _, path in listed)
     ).encode()
     lines = [f'"{path}","{csaf.time_text(time_s)}"\n' for time_s, path in listed]
     files[f"{FOLDER}/changes.csv"] = "".join(lines).encode()
-    files[METADATA] = _metadata(site, listed[0][0] if listed else site.now_s)
+    keys = signatures.keys_of(site.signing, published)
+    files[METADATA] = _metadata(site, keys, listed[0][0] if listed else site.now_s)
     files[FEED] = _feed(site)
     if site.advisories:
-        files[f"{FOLDER}/{ROLIE}"] = rolie.feed(site.advisories, site.publisher.name, site.folder_url)
-    return files | _pages(site)
+        files[f"{FOLDER}/{ROLIE}"] = rolie.feed(
+            site.advisories, site.publisher.name, site.folder_url, site.signing is not None
+        )
+    if site.signing is not None:
+        signed = signatures.files_of(site.signing, published, documents, site.now_s)
+        files |= {f"{FOLDER}/{path}": data for path, data in signed.items()}
+    return files | _pages(site, keys)
 
 
-def _metadata(site: Site, updated_s: int) -> bytes:
+def _documents(documents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return documents with their hashes, by the paths below the site's folder."""
+    files = {f"{FOLDER}/{path}": data for path, data in documents.items()}
+    for path, data in documents.items():
+        for algorithm in _ALGORITHMS:
+            digest, name = hashlib.new(algorithm, data).hexdigest(), path.rpartition("/")[2]
+            files[f"{FOLDER}/{path}.{algorithm}"] = f"{digest}  {name}\n".encode()
+    return files
+
+
+def _metadata(site: Site, keys: Sequence[PublicKey], updated_s: int) -> bytes:
     feeds = [rolie.distribution(site.folder_url)] if site.advisories else []
     document = {
         "canonical_url": site.publisher.base_url + METADATA,
@@ -97,9 +116,12 @@ def _metadata(site: Site, updated_s: int) -> bytes:
         "list_on_CSAF_aggregators": True,
         "metadata_version": csaf.VERSION,
         "mirror_on_CSAF_aggregators": True,
-        "public_openpgp_keys": [],
+        "public_openpgp_keys": [
+            {"fingerprint": key.fingerprint, "url": site.folder_url + signatures.key_path(key)}
+            for key in keys
+        ],
         "publisher": site.publisher.document(),
-        "role": "csaf_provider",
+        "role": TRUSTED if keys else PROVIDER,
     }
     return (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
 
@@ -135,7 +157,7 @@ def _feed(site: Site) -> bytes:
 # Pages ------------------------------------------------------------------------------------------------------------
 
 
-def _pages(site: Site) -> dict[str, bytes]:
+def _pages(site: Site, keys: Sequence[PublicKey]) -> dict[str, bytes]:
     templates = environment(_TEMPLATES)
     common = {"maker": site.publisher.name, "policy": site.product.contact.policy}
     newest_first = sorted(site.advisories, key=lambda one: one.revisions[-1].time_s, reverse=True)
@@ -145,7 +167,7 @@ def _pages(site: Site) -> dict[str, bytes]:
     }
     for one, values in zip(newest_first, facts, strict=True):
         pages[csaf.page_path(one)] = templates.get_template("advisory.html").render(common, one=values)
-    for folder, names in _listings(site.advisories).items():
+    for folder, names in _listings(site.advisories, keys).items():
         pages[f"{folder}/index.html"] = templates.get_template("listing.html").render(
             common, names=names, up="../" * (folder.count("/") + 1)
         )
@@ -154,7 +176,7 @@ def _pages(site: Site) -> dict[str, bytes]:
     return found
 
 
-def _listings(advisories: Sequence[Advisory]) -> dict[str, list[str]]:
+def _listings(advisories: Sequence[Advisory], keys: Sequence[PublicKey]) -> dict[str, list[str]]:
     """Return the names in each folder of documents: a reader without a program sees them (7.1.14)."""
     feeds = [ROLIE] if advisories else []
     listed = {FOLDER: ["changes.csv", *feeds, "index.txt", "provider-metadata.json"]}
@@ -162,6 +184,10 @@ def _listings(advisories: Sequence[Advisory]) -> dict[str, list[str]]:
         year, _, name = csaf.document_path(one).partition("/")
         names = listed.setdefault(f"{FOLDER}/{year}", [])
         names += [name, *(f"{name}.{algorithm}" for algorithm in _ALGORITHMS)]
+        names += [name + SIGNATURE] if keys else []
+    for key in keys:
+        folder, _, name = signatures.key_path(key).partition("/")
+        listed.setdefault(f"{FOLDER}/{folder}", []).append(name)
     listed[FOLDER] += [f"{folder.rpartition('/')[2]}/index.html" for folder in listed if folder != FOLDER]
     return listed
 
@@ -173,6 +199,8 @@ def _facts(one: Advisory, site: Site) -> dict[str, Any]:
         "title": one.title,
         "page": csaf.page_path(one).rpartition("/")[2],
         "document": f"../{FOLDER}/{csaf.document_path(one)}",
+        "signature": f"../{FOLDER}/{csaf.document_path(one)}{SIGNATURE}" if site.signing else "",
+        "key_page": f"../{FOLDER}/{KEYS}/index.html",
         "draft": csaf_draft.path(one).removeprefix(f"{PAGES}/"),
         "product": f"{site.product.brand} {site.product.model}",
         "versions": csaf.versions_in_words(one, site.product),

@@ -90,3 +90,43 @@ def test_a_link_in_the_folder_is_refused(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AdvisoryError, match="is not a folder that `firstboot advisory build` made"):
         copy_advisories(tmp_path, tmp_path / "draft")
+
+
+def signed(folder: Path, *names: str) -> Path:
+    """Return a folder whose metadata says that its documents are signed, with signatures and key."""
+    built(folder, *names)
+    key = {"fingerprint": "AB" * 20, "url": f"{BASE}{FOLDER}/openpgp/{'AB' * 20}.asc"}
+    document = {"role": "csaf_trusted_provider", "public_openpgp_keys": [key]}
+    (folder / FOLDER / "provider-metadata.json").write_text(json.dumps(document))
+    (folder / FOLDER / "openpgp").mkdir()
+    for name in (*names, f"openpgp/{'AB' * 20}"):
+        suffix = ".asc"
+        (folder / FOLDER / f"{name}{suffix}").write_text("signature or key")
+    return folder
+
+
+def test_signatures_and_keys_come_into_the_site(tmp_path: Path) -> None:
+    build_site(site(tmp_path, signed(tmp_path / "public", "2026/sa-2026-0001.json")))
+    assert (tmp_path / "site" / FOLDER / "2026/sa-2026-0001.json.asc").is_file()
+    assert len(list((tmp_path / "site" / FOLDER / "openpgp").iterdir())) == 1
+
+
+@pytest.mark.parametrize("missing", ["2026/sa-2026-0001.json.asc", f"openpgp/{'AB' * 20}.asc"])
+def test_a_signature_or_a_key_that_is_missing_is_named(tmp_path: Path, missing: str) -> None:
+    folder = signed(tmp_path / "public", "2026/sa-2026-0001.json")
+    (folder / FOLDER / missing).unlink()
+    with pytest.raises(AdvisoryError, match=f"says that documents are signed, and {missing} is missing"):
+        copy_advisories(folder, tmp_path / "draft")
+
+
+def test_a_site_with_signatures_does_not_lose_them_with_the_next_build(tmp_path: Path) -> None:
+    build_site(site(tmp_path, signed(tmp_path / "public", "2026/sa-2026-0001.json")))
+    with pytest.raises(SiteError, match="have OpenPGP signatures"):
+        build_site(site(tmp_path, built(tmp_path / "other", "2026/sa-2026-0001.json")))
+
+
+def test_metadata_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    folder = built(tmp_path / "public", "2026/sa-2026-0001.json")
+    (folder / FOLDER / "provider-metadata.json").write_text("[")
+    with pytest.raises(AdvisoryError, match="is damaged"):
+        copy_advisories(folder, tmp_path / "draft")

@@ -20,6 +20,7 @@ from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.desk import Decision
 from provisioning.disclosure.errors import CaseInputError, StateError
 from provisioning.disclosure.severity import severity
+from provisioning.disclosure.signatures import Signing
 from provisioning.disclosure.states import Step
 from tests.unit.provisioning.disclosure.cases_bench import PRODUCT, Cases
 
@@ -76,8 +77,8 @@ class Desk:
     def contents(self) -> dict[str, bytes]:
         return provider.contents(self.site())
 
-    def site(self) -> provider.Site:
-        return provider.Site(self.public(), PRODUCT, PUBLISHER, self.cases.clock.now_s)
+    def site(self, signing: Signing | None = None) -> provider.Site:
+        return provider.Site(self.public(), PRODUCT, PUBLISHER, self.cases.clock.now_s, signing)
 
     def document(self, code: str) -> dict[str, Any]:
         found = advisory.advisory_of(self.cases.case(code))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from provisioning.cli import advisory, report
+from tests import openpgp as bench
 from tests.unit.provisioning.disclosure.cases_bench import PRODUCT_FILE
 
 BY = ("--by", "E. Example")
@@ -98,3 +100,38 @@ def test_an_address_without_https_is_refused(maker: Maker) -> None:
 def test_a_case_without_a_text_has_nothing_to_show(maker: Maker) -> None:
     case = maker.confirmed()
     assert "has no text for the public" in maker.run("show", case, *PUBLIC, code=2).output
+
+
+def test_with_an_openpgp_key_the_documents_are_signed(maker: Maker) -> None:
+    key = bench.private_key(maker.folder / "security.asc")
+    done = json.loads(maker.build("--openpgp-key", key, "--json").stdout)
+    folder = maker.folder / "public/.well-known/csaf"
+    assert json.loads((folder / "provider-metadata.json").read_text())["role"] == "csaf_trusted_provider"
+    assert (folder / f"openpgp/{done['openpgp_key']}.asc").is_file()
+    assert done["openpgp_key"] in maker.build("--openpgp-key", key).output
+
+
+def test_a_key_that_cannot_be_used_is_refused_before_anything_is_written(maker: Maker) -> None:
+    key = bench.revoked(bench.private_key(maker.folder / "security.asc"))
+    assert "security.asc is revoked" in maker.build("--openpgp-key", key, code=2).output
+    key = bench.private_key(maker.folder / "open.asc")
+    key.chmod(0o644)
+    assert "set its mode to 0600" in maker.build("--openpgp-key", key, code=2).output
+    assert not (maker.folder / "public").exists()
+
+
+def test_without_the_library_the_build_says_how_to_get_it(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (maker.folder / "security.asc").write_text("x")
+    (maker.folder / "security.asc").chmod(0o600)
+    monkeypatch.setitem(sys.modules, "pysequoia", None)
+    done = maker.build("--openpgp-key", maker.folder / "security.asc", code=75)
+    assert "OpenPGP needs pysequoia, which is not installed" in done.output
+    assert maker.build().exit_code == 0  # without a key nothing needs it
+
+
+def test_an_earlier_key_needs_a_present_one(maker: Maker) -> None:
+    (maker.folder / "old.asc").write_text("x")
+    done = maker.build("--openpgp-earlier", maker.folder / "old.asc", code=2)
+    assert "--openpgp-earlier needs --openpgp-key" in done.output

@@ -13,20 +13,26 @@ from provisioning.cli.report import app
 from provisioning.disclosure import advisory, drill, drill_public
 from provisioning.disclosure.advisory import Advisory, Revision
 from provisioning.disclosure.case import Case
+from tests import openpgp as bench
 from tests.unit.provisioning.disclosure.cases_bench import PRODUCT, PRODUCT_FILE, START_S, promise
 
 
 def test_every_reporter_hears_everything_once_and_in_time_although_the_mail_server_is_down(
     tmp_path: Path,
 ) -> None:
+    key = str(bench.private_key(tmp_path / "security.asc"))
     done = CliRunner().invoke(
-        app, ["drill", "--product", str(PRODUCT_FILE), "--to", str(tmp_path / "d"), "--json"]
-    )
+        app,
+        [
+            "drill", "--product", str(PRODUCT_FILE), "--to", str(tmp_path / "d"), "--openpgp-key", key, "--json",
+        ],
+    )  # fmt: skip
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["problems"] == []
     assert found["received"][drill.BEN][1].endswith("Your security report continues in another case")
     assert any("the server is down" in line for line in found["lines"])
+    assert any(line.endswith("are public, signed with the OpenPGP key") for line in found["lines"])
     page = (tmp_path / "d/public/advisories/sa-2026-0001.html").read_text()
     assert drill_public.TITLE in page
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from provisioning.disclosure import desk, drill_public, provider, rolie
+from provisioning.disclosure.signatures import Signing
 from provisioning.disclosure.states import Step
+from provisioning.keys.openpgp import load_signer
+from tests import openpgp as bench
 from tests.unit.provisioning.disclosure.cases_bench import PRODUCT, Cases
 from tests.unit.provisioning.disclosure.test_advisory import Desk
 
@@ -67,7 +70,7 @@ def _no_entry(*_: object) -> bytes:
         (
             provider,
             "_pages",
-            lambda _: {"advisories/index.html": b""},
+            lambda *_: {"advisories/index.html": b""},
             "the page of the advisory is not there, or has another text",
         ),
     ],
@@ -94,3 +97,21 @@ def test_a_document_whose_hash_is_not_its_own_is_a_problem(
     (folder / ".well-known/csaf/2026/sa-2026-0001.json.sha512").write_text("00  sa-2026-0001.json\n")
     found = list(drill_public.problems(folder, cases.case(published), True, ()))
     assert found == ["the sha512 beside the document is not its own"]
+
+
+def test_a_signature_that_is_missing_or_of_another_key_is_a_problem(
+    cases: Cases, published: str, tmp_path: Path
+) -> None:
+    keys = [bench.private_key(tmp_path / f"{name}.asc") for name in ("ours", "other")]
+    ours, other = (Signing(load_signer(key, cases.clock.now_s)) for key in keys)
+    drill_public.build(
+        tmp_path / "public", PRODUCT, desk.load_all(cases.store).values(), cases.clock.now_s, ours
+    )
+
+    def found(signing: Signing) -> list[str]:
+        return list(
+            drill_public.problems(tmp_path / "public", cases.case(published), True, (), signing=signing)
+        )
+
+    assert found(ours) == []
+    assert found(other) == ["the document does not have the signature of the OpenPGP key"]

@@ -22,6 +22,7 @@ from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import image_info, key_hash, sign_image
 from simulator.cli.device_bare import PortServer
 from simulator.device import SimulatedMachine, release_body
+from tests import openpgp
 from tests.unit.provisioning.real_maker import BASE_URL, REAL
 from tests.unit.provisioning.station.test_units_for_sale import sign_evidence_for
 from tests.unit.provisioning.year.field_units import FieldUnit
@@ -61,6 +62,7 @@ class Maker:
         self.does("keys init maker --product product.toml")
         draw_key(self.folder / "moira.pem", PASSPHRASE)
         (self.folder / "maker/keys/signatory.pub").write_bytes((self.folder / "moira.pub").read_bytes())
+        openpgp.private_key(self.folder / "security.asc")
         self.does("keys generate server server")
         self.does("keys generate signing --out runner.pem")
         self.does("keys show runner.pem --public runner.pub")

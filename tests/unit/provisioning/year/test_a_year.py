@@ -21,6 +21,7 @@ import time_machine
 
 from provisioning.disclosure.drill_server import PASSWORD, Inbox, Mailbox, imap_server, smtp_server
 from provisioning.station.batch_check import check_codes
+from tests import openpgp
 from tests.unit.provisioning.real_maker import BASE_URL
 from tests.unit.provisioning.year.maker_bench import Maker
 
@@ -179,6 +180,16 @@ def test_the_advisory_is_on_the_site(year: Year) -> None:
     assert "CVE-2027-12345" in (site / "advisories/sa-2027-0001.html").read_text()
     csaf = json.loads((site / ".well-known/csaf/2027/sa-2027-0001.json").read_text())
     assert csaf["vulnerabilities"][0]["cve"] == "CVE-2027-12345"
+
+
+def test_the_advisory_on_the_site_is_signed_with_the_key_that_the_site_names(
+    year: Year, tmp_path: Path
+) -> None:
+    folder = year.maker.folder / "site/.well-known/csaf"
+    (key,) = (folder / "openpgp").glob("*.asc")
+    data, signature = ((folder / f"2027/sa-2027-0001.json{suffix}").read_bytes() for suffix in ("", ".asc"))
+    assert openpgp.gpgv(tmp_path / "check", key.read_bytes(), data, signature)
+    assert json.loads((folder / "provider-metadata.json").read_text())["role"] == "csaf_trusted_provider"
 
 
 def test_cf_04_the_batch_of_the_failure_did_not_ship_until_it_was_closed(year: Year) -> None:
