@@ -14,6 +14,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/trust/anchors.py": ("anchors", "trusted_records", "keyset", "signatures", "trust"),
     "device/trust/signed_record.py": ("trusted_records", "signatures"),
     "device/trust/verify.py": ("trust", "trust_app", "trust_delta", "signatures"),
+    "device/trust/fixed_form.py": ("fixed_form",),
     "device/trust/profile.py": ("profile", "trust_app", "trust_delta"),
     "device/update/trial_state.py": ("trial_state", "update_floors", "verdicts"),
     "device/update/trusted_state.py": (

@@ -52,6 +52,7 @@ _ENTRIES = const(11)
 
 try:
     from _fbcrypto import cbor_decode
+    from _fbcrypto import scan as scan
 
     def _read(data: bytes, items: int, has_array_keys: bool, tag: "Any") -> "Any":
         try:
@@ -66,6 +67,7 @@ try:
 
 except ImportError:
     from device.codec.cbor_reader import read as _read
+    from device.codec.scanner import scan as scan
 
 
 def encode(value: "Any", items: int = CBOR_ITEMS) -> bytes:
@@ -137,7 +139,7 @@ def _check_type(key: "Any", value: "Any", kind: type) -> None:
 # Encoding --------------------------------------------------------------------------------------------
 
 
-def _head(major: int, number: int) -> bytes:
+def head(major: int, number: int) -> bytes:
     """Return the initial byte and the argument in the shortest form (RFC 8949 3 and 4.2.1)."""
     if number < 24:
         return bytes((major << 5 | number,))
@@ -157,14 +159,14 @@ def _put(parts: "list[bytes]", value: "Any") -> bool:
     elif isinstance(value, bool):  # before int: on CPython True is an int
         parts.append(b"\xf5" if value else b"\xf4")
     elif isinstance(value, int):
-        parts.append(_head(_UINT, value) if value >= 0 else _head(_NEGATIVE, -1 - value))
+        parts.append(head(_UINT, value) if value >= 0 else head(_NEGATIVE, -1 - value))
     elif isinstance(value, str):
         data = _text_bytes(value)
-        parts.append(_head(_TEXT, len(data)))
+        parts.append(head(_TEXT, len(data)))
         parts.append(data)
     elif isinstance(value, (bytes, bytearray, memoryview)):
         data = bytes(value)
-        parts.append(_head(_BYTES, len(data)))
+        parts.append(head(_BYTES, len(data)))
         parts.append(data)
     else:
         return False
@@ -180,7 +182,7 @@ def _put_container(
     if isinstance(value, Tag):  # before tuple: a Tag is one
         if isinstance(value.number, bool) or value.number < 0:
             raise CborError(reason="bad tag number")
-        parts.append(_head(_TAG, value.number))
+        parts.append(head(_TAG, value.number))
         _spend(left, 1)
         todo.append((value.value, depth))
         return
@@ -188,12 +190,12 @@ def _put_container(
         raise CborError(reason="no CBOR for " + type(value).__name__)
     _spend(left, len(value) * (2 if isinstance(value, dict) else 1))
     if isinstance(value, dict):
-        parts.append(_head(_MAP, len(value)))
+        parts.append(head(_MAP, len(value)))
         for key, entry in sorted([(_key(k), k) for k in value], key=lambda pair: pair[0], reverse=True):
             todo.append((value[entry], depth))
             todo.append((key, -1))
     else:
-        parts.append(_head(_ARRAY, len(value)))
+        parts.append(head(_ARRAY, len(value)))
         for entry in reversed(value):
             todo.append((entry, depth))
 

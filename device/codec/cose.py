@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 TAG_SIGN1 = 18
 TAG_SIGN = 98
 
+_BYTES = const(2)  # major type of CBOR
+
+# COSE_Sign1 with a detached payload: protected header, key id, 64 bytes of signature.
+_PROTECTED = b"\xa1\x01\x28"  # alg: ESP256
+_AUTHOR_FORM = (b"\xd2\x84\x43\xa1\x01\x28\xa1\x04", _BYTES, b"\xf6\x58\x40", 64)
+
 _OTHER_TAGS = ((16, "COSE_Encrypt0"), (17, "COSE_Mac0"), (96, "COSE_Encrypt"), (97, "COSE_Mac"))
 
 # IANA COSE Algorithms. -7 is the older name of -9 (RFC 9864): ECDSA with SHA-256; here both mean P-256.
@@ -44,7 +50,7 @@ HEADER_TYP = 16
 # `signers`: tuple of Signer.
 Signed = namedtuple("Signed", ("protected", "typ", "content_type", "payload", "signers"))
 # One signature. `algorithm`: COSE number; `key_id`: bytes or None; `protected`: the signer's own header bytes,
-# None in COSE_Sign1, which has one header for both.
+# None in COSE_Sign1, which has one header for both; `signature`: bytes, or a part of the memoryview that was decoded.
 Signer = namedtuple("Signer", ("algorithm", "key_id", "protected", "signature"))
 
 
@@ -53,6 +59,21 @@ def decode(data: bytes, limit: int = ENVELOPE_BYTES, signatures: int = SIGNATURE
 
     Raises CborError, CoseError (field `reason`), LimitError. No signature is checked.
     """
+    return (_author_form(data) if len(data) <= limit else None) or decode_any(data, limit, signatures)
+
+
+def _author_form(data: bytes) -> "Signed | None":
+    """Return what decode_any returns for a signature as `firstboot release sign` writes it with P-256, else None."""
+    found = cbor.scan(data, 0, len(data), _AUTHOR_FORM)
+    if found is None:
+        return None
+    start, end, at = found
+    signer = Signer(ALG_ESP256, bytes(data[start:end]), None, data[at:])
+    return Signed(_PROTECTED, None, None, None, (signer,))
+
+
+def decode_any(data: bytes, limit: int, signatures: int) -> Signed:
+    """Return what decode returns, without the short way for the signature of an author."""
     message = cbor.decode(data, limit, UNVERIFIED_ITEMS)
     if isinstance(message, cbor.Tag):
         for number, name in _OTHER_TAGS:
@@ -141,10 +162,14 @@ def sign_encode(
 
 
 def _structure(body: bytes, signer: "bytes | None", external_aad: bytes, payload: bytes) -> bytes:
-    # RFC 9052 4.4: one header and the context "Signature1", or two and "Signature".
-    if signer is None:
-        return cbor.encode(["Signature1", body, external_aad, payload])
-    return cbor.encode(["Signature", body, signer, external_aad, payload])
+    # RFC 9052 4.4: one header and the context "Signature1", or two and "Signature". All other items are byte strings.
+    parts = [b"\x84\x6aSignature1" if signer is None else b"\x85\x69Signature"]
+    for item in (body, signer, external_aad, payload):
+        if item is None:
+            continue
+        parts.append(cbor.head(_BYTES, len(item)))
+        parts.append(item)
+    return b"".join(parts)
 
 
 def _headers(protected: "Any", unprotected: "Any") -> "tuple[bytes, dict[Any, Any], bytes | None]":

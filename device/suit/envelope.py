@@ -21,6 +21,8 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
+_BYTES = const(2)  # major type
+
 # `digest`: the encoded SUIT_Digest, which the authors sign; `signatures`: tuple of encoded COSE messages;
 # `manifest`: encoded SUIT_Manifest; `severed`: member number -> bytes.
 Envelope = namedtuple("Envelope", ("digest", "signatures", "manifest", "severed"))
@@ -52,7 +54,7 @@ def decode(data: bytes) -> Envelope:
     for number in (registry.AUTHENTICATION_WRAPPER, registry.MANIFEST):
         if number not in members:
             raise SuitError(reason="missing", member=registry.name_of(registry.ENVELOPE_MEMBERS, number, ""))
-    digest, signatures = _authentication(members[registry.AUTHENTICATION_WRAPPER])
+    digest, signatures = decode_authentication(members[registry.AUTHENTICATION_WRAPPER])
     return Envelope(digest, signatures, members[registry.MANIFEST], severed)
 
 
@@ -64,12 +66,14 @@ def encode(envelope: Envelope) -> bytes:
     return cbor.encode(cbor.Tag(registry.TAG_ENVELOPE, members))
 
 
-def digest_of(member: bytes) -> bytes:
+def digest_of(member: "bytes | memoryview") -> bytes:
     """Return the 32 bytes that a SUIT_Digest of `member` holds.
 
     They cover the member as a byte string, its CBOR head included (draft 8.4, integrity check values).
     """
-    return hashlib.sha256(cbor.encode(member)).digest()
+    found = hashlib.sha256(cbor.head(_BYTES, len(member)))
+    found.update(member)
+    return found.digest()
 
 
 def encode_digest(digest: bytes) -> bytes:
@@ -94,7 +98,8 @@ def check_digest(value: "Any") -> bytes:
     return digest
 
 
-def _authentication(data: bytes) -> "tuple[bytes, tuple[bytes, ...]]":
+def decode_authentication(data: bytes) -> "tuple[bytes, tuple[bytes, ...]]":
+    """Return the encoded SUIT_Digest and the signatures in an authentication wrapper (rule 2). Raises as decode."""
     parts = cbor.decode(data, ENVELOPE_BYTES, UNVERIFIED_ITEMS)
     if not isinstance(parts, list) or not parts:
         raise SuitError(reason="authentication wrapper is not a list")

@@ -25,7 +25,7 @@ from device.errors import (
     VendorMismatchError,
 )
 from device.limits import REPORT_BYTES
-from device.suit import commands, envelope, manifest, registry
+from device.suit import commands, envelope, registry
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -103,16 +103,16 @@ _UNSUPPORTED = (
 )
 
 
-def reference_of(data: bytes, is_authentic: bool) -> Reference:
+def reference_of(data: bytes, content: "Any" = None) -> Reference:
     """Return the reference to an envelope, NO_REFERENCE if the bytes are not one.
 
-    The reference URI is read only from an authentic manifest.
+    `content`: the authentic manifest in it (trust.verify.authenticate), which alone gives a reference URI.
     """
     try:
         parts = envelope.decode(data)
-        uri = manifest.decode(parts.manifest).reference_uri if is_authentic else None
     except (CodecError, UnsupportedError):
         return NO_REFERENCE
+    uri = None if content is None else content.reference_uri
     return Reference(fitting_uri(uri), envelope.decode_digest(parts.digest))
 
 

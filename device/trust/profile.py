@@ -225,7 +225,7 @@ class _Survey:
         pairs = [(self.fetched[at], self.fetched[at + 1]) for at in range(0, self._count, 2)]
         for chunks, payload in pairs:
             if chunks is not None and payload is not None:
-                _check_sizes(chunks, payload)
+                check_sizes(chunks, payload)
         if pairs[-1][0] is None:
             raise SuitError(reason="nothing to fetch")
         return self.fetched
@@ -292,7 +292,7 @@ class _DeltaSurvey(_Survey):
         """Return the delta. Raises SuitError unless both runs lead to the same firmware."""
         if self._source is None or not self._is_copied or self.targets() != self._full:
             raise SuitError(reason="delta that does not make the firmware")
-        _check_sizes(self._patch[0], self._patch[1])
+        check_sizes(self._patch[0], self._patch[1])
         return Delta(self._source.digest, self._source.size, self._patch[0], self._patch[1])
 
 
@@ -328,7 +328,8 @@ def _effect_name(effect: "Any") -> str:
     return commands.name(_NOT_DONE[type(effect)])
 
 
-def _check_sizes(chunks: Target, payload: Target) -> None:
+def check_sizes(chunks: Target, payload: Target) -> None:
+    """Raise LimitError, SuitError or UnsupportedError unless sizes and URIs of a payload and its chunk list agree."""
     if chunks.size > CHUNK_LIST_BYTES:
         raise LimitError(what="chunk list", limit=CHUNK_LIST_BYTES)
     count = (payload.size + CHUNK_BYTES - 1) // CHUNK_BYTES

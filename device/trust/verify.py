@@ -31,6 +31,7 @@ from device.errors import (
 )
 from device.limits import SEQUENCE_JUMP, SIGNATURES_TRIED
 from device.suit import envelope, manifest
+from device.trust import fixed_form
 from device.trust.anchors import ROLE_AUTHOR, policy_of
 from device.trust.profile import COMPONENTS as COMPONENTS
 from device.trust.profile import UNKNOWN, check_members, targets_of
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from device.suit.envelope import Envelope
     from device.suit.manifest import Manifest
     from device.trust.anchors import Anchors
+    from device.trust.fixed_form import Release
 
 # Only verify_envelope makes one; device.update takes it. `text`: manifest.Text, or None if it was severed;
 # `envelope_digest`: SHA-256 of the envelope as it came; `app_chunks`, `app`: Targets of the application set, None in a
@@ -70,29 +72,36 @@ def verify_envelope(
 
 
 def examine(
-    content: "Manifest", data: bytes, anchors: "Anchors", circumstances: Circumstances = UNKNOWN
+    content: "Manifest | Release", data: bytes, anchors: "Anchors", circumstances: Circumstances = UNKNOWN
 ) -> VerifiedManifest:
-    """Return the manifest of an envelope that `authenticate` took (rules 4 to 6). Raises as verify_envelope."""
-    check_members(content)
-    targets, delta = targets_of(content, anchors, circumstances)
-    chunks, firmware, app_chunks, app = (targets + [None, None])[:4]
+    """Return the manifest of an envelope that `authenticate` took with these anchors (rules 4 to 6).
+
+    Raises as verify_envelope.
+    """
+    if isinstance(content, fixed_form.Release):  # it passed rules 4 to 6
+        chunks, firmware, app_chunks, app, delta = content.chunks, content.firmware, None, None, None
+    else:
+        check_members(content)
+        targets, delta = targets_of(content, anchors, circumstances)
+        chunks, firmware, app_chunks, app = (targets + [None, None])[:4]
     text = None if content.text is None else manifest.read_text(content.text)
     return VerifiedManifest(
         content.sequence_number, chunks, firmware, text, sha256(data).digest(), app_chunks, app, delta
     )
 
 
-def authenticate(data: bytes, anchors: "Anchors", crypto: "Any" = backend) -> "Manifest":
+def authenticate(data: bytes, anchors: "Anchors", crypto: "Any" = backend) -> "Manifest | Release":
     """Return the manifest that authors in these anchors signed, with its severed members put back (rules 1 to 3).
 
-    The commands are not checked. Raises CodecError (and subclasses), SignatureError, AlgorithmError,
-    DigestMismatchError, UnsupportedError.
+    Only a release in the fixed form is checked further. Raises CodecError (and subclasses), SignatureError,
+    AlgorithmError, DigestMismatchError, UnsupportedError.
     """
-    parts = envelope.decode(data)
+    parts = fixed_form.open_envelope(data) or envelope.decode(data)
     _verify_author(parts, anchors, crypto)
     if not crypto.equal(envelope.digest_of(parts.manifest), envelope.decode_digest(parts.digest)):
         raise DigestMismatchError(component="manifest")
-    return manifest.resolve(manifest.decode(parts.manifest), parts)
+    release = fixed_form.read(parts, anchors)
+    return release or manifest.resolve(manifest.decode(parts.manifest), parts)
 
 
 def require_newer(verified: VerifiedManifest, have: int) -> None:

@@ -49,6 +49,7 @@ RESTARTING = "restarting"
 _BRIEF = (
     "device.suit.report",
     "device.trust.verify",
+    "device.trust.fixed_form",
     "device.trust.profile",
     "device.suit.manifest",
     "device.suit.commands",
@@ -256,11 +257,11 @@ class UpdateService:
         except FirstbootError as error:
             if isinstance(error, (VendorMismatchError, ClassMismatchError)):
                 self._arrived = 0
-            self._reference = report.reference_of(envelope, False)
+            self._reference = report.reference_of(envelope)
             if isinstance(error, UpdateError):
                 report.locate(error, envelope)
             raise
-        self._reference = report.reference_of(envelope, True)
+        self._reference = report.reference_of(envelope, content)
         return manifest
 
     # the report --------------------------------------------------------------------------------------------

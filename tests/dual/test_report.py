@@ -69,9 +69,10 @@ def test_the_reference_uri_is_read_only_from_an_authentic_manifest():
     members[4] = "https://example.com/m"
     data = base.signed(cbor.encode(members))
     digest = envelope.digest_of(cbor.encode(members))
-    assert report.reference_of(data, False) == report.Reference("", digest)
-    assert report.reference_of(data, True) == report.Reference("https://example.com/m", digest)
-    assert report.reference_of(b"\xff", True) == report.NO_REFERENCE
+    content = verify.authenticate(data, base.ANCHORS)
+    assert report.reference_of(data) == report.Reference("", digest)
+    assert report.reference_of(data, content) == report.Reference("https://example.com/m", digest)
+    assert report.reference_of(b"\xff", content) == report.NO_REFERENCE
 
 
 def test_a_failed_condition_is_found_again_by_its_section_and_offset():

@@ -217,7 +217,7 @@ def test_an_envelope_of_another_author_has_a_reference_without_a_uri():
     data = test_trust.signed(cbor.encode(members))
     bench.source.offered = data
     assert isinstance(bench.check(), SignatureError)
-    assert bench.last_report().reference == report.reference_of(data, False)
+    assert bench.last_report().reference == report.reference_of(data)
     assert bench.last_report().reference.uri == ""
     assert bench.last_report().failure.section == 20
     assert bench.installer.installed == []
@@ -238,7 +238,7 @@ def test_a_condition_that_fails_is_located_in_the_report_and_asked_again():
     assert failure == report.failure_of(error) and failure.section == 20
     sequence = test_trust.commands.encode(with_condition((20, {4: keys.NOW_S}), (4, 15))[20])
     assert sequence[failure.offset : failure.offset + 2] == b"\x04\x0f"
-    assert bench.last_report().reference == report.reference_of(data, False)
+    assert bench.last_report().reference == report.reference_of(data)
 
 
 def test_the_conditions_are_asked_with_what_the_unit_knows():

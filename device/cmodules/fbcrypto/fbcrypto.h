@@ -16,12 +16,16 @@
 // Returns the bytes of a buffer of exactly `length` bytes. Raises ValueError(what) for another length.
 const uint8_t *fbcrypto_bytes(mp_obj_t obj, size_t length, mp_rom_error_text_t what);
 
+// Returns an int object.
+mp_obj_t fbcrypto_unsigned(uint64_t number);
+
 // Raises MemoryError or OSError for an error of Mbed TLS.
 NORETURN void fbcrypto_raise(int error);
 
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_encrypt_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_decrypt_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_cbor_decode_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_scan_obj);
 MP_DECLARE_CONST_FUN_OBJ_3(fbcrypto_coap_options_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_oscore_protect_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_oscore_unprotect_obj);

@@ -15,6 +15,7 @@ target_sources(usermod_fbcrypto INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/tls_verify.c
     ${CMAKE_CURRENT_LIST_DIR}/mod_cbor.c
     ${CMAKE_CURRENT_LIST_DIR}/cbor_check.c
+    ${CMAKE_CURRENT_LIST_DIR}/mod_scan.c
     ${CMAKE_CURRENT_LIST_DIR}/mod_oscore.c
     ${CMAKE_CURRENT_LIST_DIR}/oscore.c
 )

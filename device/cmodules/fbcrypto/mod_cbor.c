@@ -14,7 +14,7 @@ typedef struct {
 
 static mp_obj_t read_value(reader_t *reader);
 
-static mp_obj_t unsigned_object(uint64_t number) {
+mp_obj_t fbcrypto_unsigned(uint64_t number) {
     return number <= MP_SMALL_INT_POSITIVE_MASK ? MP_OBJ_NEW_SMALL_INT((mp_int_t)number)
                                                 : mp_obj_new_int_from_ull(number);
 }
@@ -60,7 +60,7 @@ static mp_obj_t read_value(reader_t *reader) {
     const uint8_t *content = reader->at;
     switch (initial >> 5) {
         case CBOR_UINT:
-            return unsigned_object(number);
+            return fbcrypto_unsigned(number);
         case CBOR_NEGATIVE:
             return negative_object(number);
         case CBOR_BYTES:
@@ -74,7 +74,7 @@ static mp_obj_t read_value(reader_t *reader) {
         case CBOR_MAP:
             return read_map(reader, (size_t)number);
         default: {
-            mp_obj_t parts[2] = {unsigned_object(number), read_value(reader)};
+            mp_obj_t parts[2] = {fbcrypto_unsigned(number), read_value(reader)};
             return mp_call_function_n_kw(reader->tag, 2, 0, parts);
         }
     }

@@ -228,6 +228,7 @@ static const mp_rom_map_elem_t fbcrypto_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_hss_verify), MP_ROM_PTR(&fbcrypto_hss_verify_obj) },
     { MP_ROM_QSTR(MP_QSTR_sha256_into), MP_ROM_PTR(&fbcrypto_sha256_into_obj) },
     { MP_ROM_QSTR(MP_QSTR_cbor_decode), MP_ROM_PTR(&fbcrypto_cbor_decode_obj) },
+    { MP_ROM_QSTR(MP_QSTR_scan), MP_ROM_PTR(&fbcrypto_scan_obj) },
     { MP_ROM_QSTR(MP_QSTR_coap_options), MP_ROM_PTR(&fbcrypto_coap_options_obj) },
     { MP_ROM_QSTR(MP_QSTR_oscore_protect), MP_ROM_PTR(&fbcrypto_oscore_protect_obj) },
     { MP_ROM_QSTR(MP_QSTR_oscore_unprotect), MP_ROM_PTR(&fbcrypto_oscore_unprotect_obj) },

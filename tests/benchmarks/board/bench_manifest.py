@@ -68,7 +68,12 @@ def _refuse(data):
     raise ValueError("accepted")
 
 
-MEASUREMENTS = (("manifest", decide),)
+def decide_in_general():
+    """Decide without the fixed form (device/trust/fixed_form.py), in which only bytes are read."""
+    decide(bytearray(GOOD))
+
+
+MEASUREMENTS = (("manifest", decide), ("manifest-general", decide_in_general))
 FIGURES = (
     ("manifest.bytes", lambda: len(GOOD)),
     ("manifest.allocated", lambda: allocated(decide)),

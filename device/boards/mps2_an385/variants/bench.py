@@ -19,8 +19,10 @@ from bench_modules import MODULES  # type: ignore[import-not-found]  # made by t
 
 _BLOCK_BYTES = 16  # of the collector
 _CALM_BLOCKS = 2048  # after so many allocations in a row there is no hole below them
-_FINE = 2048  # bytes allocated between two collections
+_FINEST = 64  # bytes allocated between two collections: after every second allocation or so
+_FINE = 2048
 _COARSE = 16384  # the same for a call that allocates too much for _FINE
+_SHORT_TICKS = 50000
 
 
 def settle() -> object:
@@ -86,7 +88,8 @@ def _measure(name: str, function: object) -> None:
     spent = ticks(function)
     _mps2.watchdog_feed()
     # A collection takes some million instructions: check long calls less often, or the watchdog resets the unit.
-    print("BENCH", name, spent, heap(function, _FINE if spent < 1000000 else _COARSE))
+    every = _FINEST if spent < _SHORT_TICKS else _FINE if spent < 1000000 else _COARSE
+    print("BENCH", name, spent, heap(function, every))
 
 
 def main() -> None:
