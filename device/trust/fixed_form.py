@@ -7,7 +7,7 @@ suit/manifest.py, suit/commands.py and profile.py). Rules:
    module refuses nothing.
 2. The caller checks signature and digest between `open_envelope` and `read` (verify.py, rules 2 and 3).
 
-The general machine is the reference: tests/property/test_fixed_form.py compares the answers.
+The general machine is the reference: tests/property/test_fixed_form_properties.py compares the answers.
 """
 
 from collections import namedtuple
