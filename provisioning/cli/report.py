@@ -25,6 +25,7 @@ from provisioning.cli.report_mail import outbox_command, send, settle_mail
 from provisioning.cli.report_page import serve_page
 from provisioning.cli.report_serve import serve_form
 from provisioning.cli.report_store import checkpoint, export, init, promise, set_clock, verify_store
+from provisioning.cli.report_thank import thank
 from provisioning.cli.report_triage import triage
 
 HELP = """Receive security reports, answer them in time, and record everything to the end.
@@ -57,6 +58,7 @@ app.command()(publish)
 app.command()(close)
 app.command()(reopen)
 app.command("merge")(merge_cases)
+app.command()(thank)
 app.command()(embargo)
 app.command()(aware)
 app.command()(worksheet)

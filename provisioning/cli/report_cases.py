@@ -17,6 +17,7 @@ from provisioning.cli.report_access import CaseArgument, CasesOption, MomentOpti
 from provisioning.cli.report_texts import case_document, case_line, case_rows, time_text
 from provisioning.cli.settings import with_settings
 from provisioning.disclosure import desk, reception, states
+from provisioning.disclosure.case import THANKS
 from provisioning.disclosure.models import Message, Outgoing, Reporter
 from provisioning.disclosure.store import CaseStore
 
@@ -146,6 +147,9 @@ def show(
 
 
 def _words(store: CaseStore, code: str) -> list[dict[str, Any]]:
+    names = {
+        event.facts.get("digest") for event in desk.load(store, code).events if event.kind == THANKS
+    }  # they are rows of their own
     with store.reading() as session:
         addresses = {row.id: row.address for row in session.scalars(select(Reporter))}
         found = [
@@ -158,6 +162,7 @@ def _words(store: CaseStore, code: str) -> list[dict[str, Any]]:
                 is_incoming=True,
             )
             for row in session.scalars(select(Message).where(Message.case_code == code))
+            if row.digest.hex() not in names
         ]
         found += [
             _entry(row.queued_s, row.reporter, addresses, row.text, [], is_incoming=False)

@@ -51,6 +51,7 @@ def case_document(case: Case, now_s: int) -> dict[str, Any]:
         "embargo_until": case.embargo.get("until") or None,
         "triage": dict(case.triage),
         "fix": dict(case.fix),
+        "thanked": list(case.thanks),
         "fixed_s": case.fixed_s,
         "ended_s": case.ended_s,
         "merged_into": case.merged_into,
@@ -84,6 +85,10 @@ def case_rows(case: Case, now_s: int) -> list[tuple[str, str]]:
     ]
     if case.triage:
         rows.append(("severity", f"{case.triage.get('rating', '-')} {case.triage.get('cvss', '')}".strip()))
+    if case.triage.get("cwe"):
+        rows.append(("weakness", f"{case.triage['cwe']['id']} {case.triage['cwe']['name']}"))
+    if case.thanked:
+        rows.append(("thanks to", ", ".join(case.thanked)))
     rows += [(f"aware ({duty})", time_text(time_s)) for duty, time_s in case.aware_s.items()]
     rows += [(item.what, due_line(item, now_s)) for item in of_case(case)]
     return rows

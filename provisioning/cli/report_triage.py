@@ -21,6 +21,7 @@ from provisioning.disclosure.affected import affected
 from provisioning.disclosure.desk import Decision
 from provisioning.disclosure.severity import severity
 from provisioning.disclosure.states import Step
+from provisioning.disclosure.weaknesses import weakness
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,15 @@ class TriageSettings:
     ]
     cvss: Annotated[
         str | None, typer.Option("--cvss", metavar="VECTOR", help="Severity: a CVSS 4.0 vector.")
+    ] = None
+    cwe: Annotated[
+        str | None,
+        typer.Option(
+            "--cwe",
+            metavar="CWE",
+            callback=one_line("reason"),
+            help="Kind of weakness: CWE-787, or CWE-1234: NAME.",
+        ),
     ] = None
     registry: Annotated[
         str | None,
@@ -87,6 +97,8 @@ def triage(settings: TriageSettings) -> None:
     if settings.cvss is not None:
         found = severity(settings.cvss)
         facts |= {"cvss": found.vector, "score": found.score, "rating": found.rating}
+    if settings.cwe is not None:
+        facts["cwe"] = weakness(settings.cwe)
     if settings.registry is not None:
         with opened_registry(settings.registry, settings.registry_files) as registry:
             facts["affected"] = affected(registry, facts["batches"], facts["versions"])

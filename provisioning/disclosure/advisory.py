@@ -6,7 +6,8 @@ Rules:
 2. An advisory is public from the moment at which the embargo has ended and a text exists. Nothing of a case under
    embargo reaches a page, a feed or a document for the public: `public` is the only way to them.
 3. After that, each event that changes what the documents say is a revision with a number of its own.
-4. The title is the maker's, from the triage: the words of reporters are not published.
+4. The title is the maker's, from the triage: the words of reporters are not published. Their names are, if they
+   agreed (`thanks.py`) and the advisory is public.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from provisioning.csaf_names import CVE
 from provisioning.disclosure import desk, states
-from provisioning.disclosure.case import ADVISORY, Case
+from provisioning.disclosure.case import ADVISORY, ERASED, THANKS, Case
 from provisioning.disclosure.desk import Decision
 from provisioning.disclosure.errors import CaseInputError, StateError
 from provisioning.disclosure.states import State, Step
@@ -28,6 +29,8 @@ LONGEST: Final = 4000
 _PREFIX: Final = "SA"  # security advisory
 _CHANGES: Final = {
     ADVISORY: "The text was changed.",
+    THANKS: "The thanks were changed.",
+    ERASED: "The thanks were changed.",
     Step.TRIAGE: "The affected versions or the severity were changed.",
     Step.CONFIRM: "The issue was confirmed.",
     Step.REJECT: "The issue was not confirmed.",
@@ -87,6 +90,11 @@ class Advisory:
         return str(self.case.triage["title"])
 
     @property
+    def thanked(self) -> tuple[str, ...]:
+        """Return the names of the reporters who are thanked; none while the case is under embargo."""
+        return self.case.thanked if self.revisions else ()
+
+    @property
     def is_fixed(self) -> bool:
         """Return whether a release with a fix is recorded."""
         return bool(self.case.fix.get("release"))
@@ -136,10 +144,15 @@ def _revisions(case: Case) -> tuple[Revision, ...]:
         return ()
     first = max(case.public_version, case.advisories[0].version)
     start = next(event for event in case.events if event.version == first)
-    found = [Revision(1, start.time_s, "First version.")]
+    found, thanked = [Revision(1, start.time_s, "First version.")], set[str]()
     for event in case.events:
-        if event.version > first and event.kind in _CHANGES:
+        is_change = event.kind in _CHANGES and (event.kind != ERASED or event.facts["reporter"] in thanked)
+        if event.version > first and is_change:
             found.append(Revision(len(found) + 1, event.time_s, _summary(event)))
+        if event.kind == THANKS and event.facts.get("digest"):
+            thanked.add(event.facts["reporter"])
+        elif event.kind in (THANKS, ERASED):
+            thanked.discard(event.facts["reporter"])
     return tuple(found)
 
 

@@ -30,6 +30,7 @@ FILED: Final = "filed"
 EMBARGO: Final = "embargo"
 ERASED: Final = "erased"
 ADVISORY: Final = "advisory"
+THANKS: Final = "thanks"
 PROMISE: Final = "promise"
 
 QUEUED: Final = "queued"
@@ -82,6 +83,8 @@ class Case:
     is_confirmed: bool | None = None  # None: nobody has decided yet
     public_version: int | None = None  # the version with which the embargo ended
     advisories: list[Event] = field(default_factory=list)  # the texts for the public, oldest first
+    thanks: dict[str, str] = field(default_factory=dict)  # reporter who agreed -> digest of the name
+    thanked: tuple[str, ...] = ()  # the names, which only the tables have (`desk.load`)
     events: list[Event] = field(default_factory=list)
 
     def informed_s(self, reporter: str, purpose: str | None = None) -> int | None:
@@ -146,6 +149,13 @@ def _embargo(case: Case, event: Event) -> None:
 
 def _erased(case: Case, event: Event) -> None:
     case.reporters.pop(event.facts["reporter"], None)
+    case.thanks.pop(event.facts["reporter"], None)
+
+
+def _thanks(case: Case, event: Event) -> None:
+    case.thanks.pop(event.facts["reporter"], None)
+    if event.facts.get("digest"):
+        case.thanks[event.facts["reporter"]] = event.facts["digest"]
 
 
 def _step(case: Case, event: Event) -> None:
@@ -177,6 +187,7 @@ _APPLY: Final[dict[str, Callable[[Case, Event], None]]] = {
     EMBARGO: _embargo,
     ADVISORY: lambda case, event: case.advisories.append(event),
     ERASED: _erased,
+    THANKS: _thanks,
     **{str(step): _step for step in Step},
 }
 

@@ -86,6 +86,8 @@ def _case(case: Case, now_s: int) -> dict[str, Any]:
         "title": case.title,
         "received": time_text(case.received_s),
         "rating": case.triage.get("rating", ""),
+        "weakness": (case.triage.get("cwe") or {}).get("id", ""),
+        "thanks": len(case.thanks),
         "is_embargoed": case.is_embargoed,
         "next": None if nearest is None else _item(nearest, now_s),
     }

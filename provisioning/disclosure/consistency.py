@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from provisioning.disclosure.case import DELIVERY, NOTICE, Case, all_cases
+from provisioning.disclosure.case import DELIVERY, NOTICE, THANKS, Case, all_cases
 from provisioning.disclosure.errors import CaseError
 from provisioning.disclosure.models import Message, Outgoing
 from provisioning.disclosure.reception import message_digest
@@ -48,6 +48,12 @@ def problems(session: Session) -> list[str]:
 
 def _messages(session: Session, cases: dict[str, Case]) -> Iterator[str]:
     recorded = {digest: code for code, case in cases.items() for _, _, digest in case.messages}
+    recorded |= {
+        event.facts["digest"]: code
+        for code, case in cases.items()
+        for event in case.events
+        if event.kind == THANKS and event.facts.get("digest")
+    }
     stored = {row.digest.hex(): row for row in session.scalars(select(Message))}
     for digest, code in recorded.items():
         if digest not in stored:

@@ -117,6 +117,8 @@ def _document(advisory: Advisory, publisher: Publisher, folder_url: str) -> dict
         found["references"].append(
             {"category": "self", "summary": "The advisory as a CSAF document", "url": address}
         )
+    if advisory.thanked:
+        found["acknowledgments"] = [{"names": list(advisory.thanked), "summary": "Reported the issue."}]
     if rating := advisory.case.triage.get("rating"):
         found["aggregate_severity"] = {"text": rating, "namespace": _CVSS}
     return found
@@ -216,6 +218,8 @@ def _vulnerability(advisory: Advisory, product: Product, publisher: Publisher) -
     }
     if text.cve:
         found["cve"] = text.cve
+    if triage.get("cwe"):
+        found["cwe"] = dict(triage["cwe"])
     if text.not_affected:
         found["flags"] = [{"label": text.not_affected, "product_ids": ids}]
         found["threats"] = [{"category": "impact", "details": text.action, "product_ids": ids}]

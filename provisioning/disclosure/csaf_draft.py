@@ -2,7 +2,7 @@
 
 Rules:
 1. A document is the one of CSAF 2.0 (`csaf.py`), with the changes that the draft asks for, so the two cannot disagree.
-2. The draft has a place for the CVSS 4.0 score: a metric replaces the note.
+2. The draft has a place for the CVSS 4.0 score: a metric replaces the note. A weakness has the version of CWE.
 3. These files lie beside the pages, in a folder whose name says "draft", and not in the provider's folder: programs of
    CSAF 2.0 find only documents of CSAF 2.0 there.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from provisioning.csaf_names import PAGES
-from provisioning.disclosure import csaf
+from provisioning.disclosure import csaf, weaknesses
 from provisioning.disclosure.advisory import Advisory
 from provisioning.disclosure.csaf import Publisher
 from provisioning.product.product import Product
@@ -47,6 +47,8 @@ def written(advisory: Advisory, product: Product, publisher: Publisher, folder_u
     for branch in found["product_tree"]["branches"][0]["branches"][0]["branches"]:
         # the draft keeps model numbers apart from versions of software (6.2.31); the name has the model
         branch["product"].pop("product_identification_helper")
+    if "cwe" in vulnerability:
+        vulnerability["cwes"] = [{**vulnerability.pop("cwe"), "version": weaknesses.VERSION}]
     _rate(vulnerability, advisory)
     return csaf.encoded({"$schema": _SCHEMA, **found})
 

@@ -30,6 +30,7 @@ from provisioning.disclosure.case import (
 )
 from provisioning.disclosure.clocks import DUTIES, STAGES, authority_due
 from provisioning.disclosure.errors import CaseConflictError, CaseInputError, StateError, UnknownCaseError
+from provisioning.disclosure.models import Message
 from provisioning.disclosure.promise import Promise
 from provisioning.disclosure.states import Step
 from provisioning.disclosure.store import CLOCK, CaseStore, is_case, read_events, read_store_events
@@ -62,13 +63,21 @@ class Decision:
 def load(store: CaseStore, code: str) -> Case:
     """Return one case. Raises UnknownCaseError."""
     with store.reading() as session:
-        return case_of(session, code)
+        return _with_names(session, {code: case_of(session, code)})[code]
 
 
 def load_all(store: CaseStore) -> dict[str, Case]:
     """Return every case by its number."""
     with store.reading() as session:
-        return all_cases(read_events(session))
+        return _with_names(session, all_cases(read_events(session)))
+
+
+def _with_names(session: Session, cases: dict[str, Case]) -> dict[str, Case]:
+    """Add the names of the reporters who are thanked: the log has only their digests."""
+    for case in cases.values():
+        rows = [session.get(Message, bytes.fromhex(digest)) for digest in case.thanks.values()]
+        case.thanked = tuple(row.text for row in rows if row is not None and row.text is not None)
+    return cases
 
 
 def case_of(session: Session, code: str) -> Case:

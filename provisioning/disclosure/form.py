@@ -6,7 +6,7 @@ Rules:
    server or browser holds it. It shows this reporter's messages and notices, the state, and nothing else of the case.
 3. A form that is sent twice is one report: each form has a random key.
 4. Reports of all visitors in an hour are bounded. Beyond the bound the page names the mail address instead, so a flood
-   does not fill the store, and nobody is lost without notice.
+   does not fill the store, and nobody is lost without notice. A form that does not arrive in time stores nothing.
 5. The pages work without script. Everything is escaped; nothing is loaded from another host. Addresses are relative, so
    a web server may show the form below any path that ends with "/".
 6. A form of another site is accepted: there is no session that it could use, and its author could send it directly.
@@ -39,7 +39,7 @@ from provisioning.disclosure.reception import Incoming, Receipt
 from provisioning.disclosure.store import CaseStore
 from provisioning.html_templates import environment
 from provisioning.mail_address import is_address
-from provisioning.page_forms import HEADERS, read_form
+from provisioning.page_forms import HEADERS, SLOW_FORM, SlowFormError, read_form
 
 LONGEST_REPORT: Final = 20_000  # characters
 FORM_BYTES: Final = 12 * LONGEST_REPORT + 4096  # a character takes up to 12 bytes in a form
@@ -136,6 +136,9 @@ class Pages:
             return await self._status_page(token, FAILED, 503)
         return await self._status_page(token, "We received your message.")
 
+    async def slow(self, request: Request, _: Exception) -> Response:
+        return await self._form_page(408, SLOW_FORM)
+
     # Inside ------------------------------------------------------------------------------------------------------
 
     def _has_place(self) -> bool:
@@ -231,5 +234,6 @@ def make_app(store: CaseStore, hourly_most: int = HOURLY_MOST) -> Starlette:
             Route("/status", pages.status_form, methods=["GET"]),
             Route("/status", pages.status, methods=["POST"]),
             Route("/add", pages.add, methods=["POST"]),
-        ]
+        ],
+        exception_handlers={SlowFormError: pages.slow},
     )

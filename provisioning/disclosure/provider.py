@@ -143,7 +143,7 @@ def _feed(site: Site) -> bytes:
         link, newest = site.publisher.base_url + csaf.page_path(one), one.revisions[-1]
         ElementTree.SubElement(item, "title").text = one.title
         ElementTree.SubElement(item, "link").text = link
-        ElementTree.SubElement(item, "description").text = one.text.action
+        ElementTree.SubElement(item, "description").text = _news(one)
         ElementTree.SubElement(
             item, "guid", {"isPermaLink": "false"}
         ).text = f"{link}#revision-{newest.number}"
@@ -152,6 +152,11 @@ def _feed(site: Site) -> bytes:
     ElementTree.indent(root)
     text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
+
+
+def _news(one: Advisory) -> str:
+    thanks = f"\n\nReported by {', '.join(one.thanked)}." if one.thanked else ""
+    return one.text.action + thanks
 
 
 # Pages ------------------------------------------------------------------------------------------------------------
@@ -211,6 +216,8 @@ def _facts(one: Advisory, site: Site) -> dict[str, Any]:
         "rating": triage.get("rating", ""),
         "cvss": triage.get("cvss", ""),
         "cve": one.text.cve,
+        "cwe": triage.get("cwe") or {},
+        "thanked": " and ".join(one.thanked) if len(one.thanked) < 3 else ", ".join(one.thanked),
         "description": one.text.description,
         "action": one.text.action,
         "published": _day(one.revisions[0].time_s),

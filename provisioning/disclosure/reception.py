@@ -77,7 +77,7 @@ def receive(store: CaseStore, incoming: Incoming) -> Receipt:
         found = _place(session, incoming)
         if found is not None:
             code, reporter = continued(session, found[0]), found[1]
-            digest = _add_message(store, session, code, reporter, incoming)
+            digest = add_message(store, session, code, reporter, incoming)
             store.append(session, MESSAGE, _facts(incoming, reporter, digest), case=code)
             return Receipt(code, reporter, is_new_case=False)
         return _open(store, session, incoming)
@@ -163,7 +163,7 @@ def _open(store: CaseStore, session: Session, incoming: Incoming) -> Receipt:
         )
     )
     session.flush()
-    digest = _add_message(store, session, code, reporter, incoming)
+    digest = add_message(store, session, code, reporter, incoming)
     opened: dict[str, Any] = {
         "channel": incoming.channel,
         "promise": place,
@@ -177,7 +177,8 @@ def _open(store: CaseStore, session: Session, incoming: Incoming) -> Receipt:
     return Receipt(code, reporter, is_new_case=True, token=token)
 
 
-def _add_message(store: CaseStore, session: Session, code: str, reporter: str, incoming: Incoming) -> bytes:
+def add_message(store: CaseStore, session: Session, code: str, reporter: str, incoming: Incoming) -> bytes:
+    """Keep a message in its table. Return the digest that its event names."""
     salt, attachments = secrets.token_bytes(16), json.dumps(list(incoming.attachments), sort_keys=True)
     digest = message_digest(salt, incoming.text, attachments)
     session.add(

@@ -25,7 +25,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from provisioning.html_templates import environment
-from provisioning.page_forms import HEADERS, is_own, read_form
+from provisioning.page_forms import HEADERS, SLOW_FORM, SlowFormError, is_own, read_form
 from provisioning.station.line import PortView
 from provisioning.station.reprint import ReprintError
 from provisioning.station.web.chart import phase_chart
@@ -258,4 +258,12 @@ def make_app(floor: Floor, login: Login, hosts: Hosts, *, is_tls: bool = False) 
     routes = public + [
         Route(path, pages.guarded(handler), methods=[method]) for path, handler, method in guarded
     ]
-    return Starlette(routes=routes, middleware=[Middleware(HostCheck, hosts=hosts)])
+
+    async def slow(_: Request, __: Exception) -> Response:
+        return Response(SLOW_FORM, 408, headers=HEADERS)
+
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(HostCheck, hosts=hosts)],
+        exception_handlers={SlowFormError: slow},
+    )

@@ -135,3 +135,28 @@ def test_an_earlier_key_needs_a_present_one(maker: Maker) -> None:
     (maker.folder / "old.asc").write_text("x")
     done = maker.build("--openpgp-earlier", maker.folder / "old.asc", code=2)
     assert "--openpgp-earlier needs --openpgp-key" in done.output
+
+
+def test_a_weakness_and_the_thanks_come_from_the_commands_into_the_page(maker: Maker) -> None:
+    words = ("add", "--message", "-", "--address", "ada@example.com", *BY)
+    case = str(maker.report(*words, text="The reset leaves data.\n")["case"])
+    maker.report("acknowledge", case, *BY)
+    triaged = ("triage", case, *BY, "--title", "Reset leaves data", "--reason", "log", "--version", "1.2.0")
+    maker.report(*triaged, "--cwe", "CWE-226")
+    maker.report("confirm", case, *BY, "--reason", "seen")
+    maker.write(case)
+    maker.report("thank", case, *BY, "--name", "Ada L.", "--reason", "her mail")
+    shown = CliRunner().invoke(report.app, ["show", case, "--words", *maker.cases])
+    assert "CWE-226 Sensitive Information" in shown.stdout and "thanks to" in shown.stdout
+    assert shown.stdout.count("Ada L.") == 1
+    maker.report("resolve", case, *BY, "--release", "1.2.1")
+    maker.report("publish", case, *BY, "--link", "https://example.com/advisories/sa-2026-0001.html")
+    maker.build()
+    page = (maker.folder / "public/advisories/sa-2026-0001.html").read_text()
+    assert "We thank Ada L., who reported" in page and "(CWE-226)" in page
+
+
+def test_thanks_need_a_name_or_a_withdrawal(maker: Maker) -> None:
+    case = maker.confirmed()
+    done = CliRunner().invoke(report.app, ["thank", case, *BY, "--reason", "x", *maker.cases])
+    assert done.exit_code == 2 and "Give --name or --withdraw." in done.output

@@ -9,12 +9,15 @@ from typing import Any
 from urllib.parse import urlencode, urljoin
 
 import pytest
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from provisioning.disclosure import clocks, consistency, desk, form
 from provisioning.disclosure.desk import Decision
+from provisioning.disclosure.models import Message
 from provisioning.disclosure.states import Step
+from provisioning.page_forms import SlowFormError
 from tests.unit.provisioning.disclosure.cases_bench import ADA, Cases
 
 
@@ -27,6 +30,16 @@ class Answer:
     @property
     def words(self) -> str:
         return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", self.text)))
+
+
+def scope(method: str, path: str) -> dict[str, Any]:
+    """Return the head of a request, as a server hands it to the application."""
+    return {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
+        "scheme": "http",
+        "headers": [(b"host", b"maker.example"), (b"content-type", b"application/x-www-form-urlencoded")],
+        "client": ("192.0.2.1", 1), "server": ("127.0.0.1", 1), "http_version": "1.1", "root_path": "",
+    }  # fmt: skip
 
 
 def send(app: Any, method: str, path: str, body: bytes = b"", *, ends_early: bool = False) -> Answer:
@@ -45,13 +58,7 @@ def send(app: Any, method: str, path: str, body: bytes = b"", *, ends_early: boo
     async def note(message: Any) -> None:
         messages.append(message)
 
-    scope = {
-        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
-        "scheme": "http",
-        "headers": [(b"host", b"maker.example"), (b"content-type", b"application/x-www-form-urlencoded")],
-        "client": ("192.0.2.1", 1), "server": ("127.0.0.1", 1), "http_version": "1.1", "root_path": "",
-    }  # fmt: skip
-    asyncio.run(app(scope, receive, note))
+    asyncio.run(app(scope(method, path), receive, note))
     headers = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
     return Answer(
         messages[0]["status"], headers, b"".join(one.get("body", b"") for one in messages[1:]).decode()
@@ -233,3 +240,44 @@ def test_the_form_works_below_a_path_of_the_makers_site(site: Site) -> None:
     answers = send(app, "POST", f"{prefix}/status", urlencode({"token": token}).encode())
     assert followed(answers, f"{prefix}/status") == [f"{prefix}/form.css", f"{prefix}/add"]
     assert "The reset leaves data." in answers.text
+
+
+def test_a_form_that_does_not_arrive_in_time_is_ended_stores_nothing_and_delays_nobody(
+    cases: Cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, seconds = form.make_app(cases.store), [0.0]
+    monkeypatch.setattr("provisioning.fair_time.now", lambda: seconds[0])
+    slow, quick = (urlencode({"report": text}).encode() for text in ("slow words", "quick words"))
+    statuses: list[int] = []
+
+    async def note(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async def post(body: bytes, *, is_whole: bool) -> None:
+        parts = [body]
+
+        async def receive() -> dict[str, Any]:
+            if not parts:
+                await asyncio.Event().wait()  # nothing comes any more
+            return {"type": "http.request", "body": parts.pop(), "more_body": not is_whole}
+
+        await app(scope("POST", "/report"), receive, note)
+
+    async def both() -> None:
+        waiting = asyncio.ensure_future(post(slow, is_whole=False))
+        await post(quick, is_whole=True)
+        assert statuses == [200] and not waiting.done()
+        seconds[0] = 31.0
+        await waiting
+
+    asyncio.run(both())
+    assert statuses == [200, 408]
+    with cases.store.reading() as session:
+        assert [row.text for row in session.scalars(select(Message))] == ["quick words"]
+
+
+def test_the_answer_to_a_slow_form_says_that_nothing_was_stored(cases: Cases) -> None:
+    pages = form.Pages(cases.store)
+    answer = asyncio.run(pages.slow(None, SlowFormError()))  # type: ignore[arg-type]
+    assert answer.status_code == 408 and b"Nothing was stored. Please send it again." in bytes(answer.body)
