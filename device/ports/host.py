@@ -47,6 +47,7 @@ class HostStream:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._is_closed = False
 
     async def read(self, limit: int) -> bytes:
         """Return 1..limit bytes, b"" at the end of the stream. Raises LinkError."""
@@ -65,7 +66,10 @@ class HostStream:
             await self._writer.drain()
 
     async def close(self) -> None:
-        """Close. It is not an error if the peer has already closed."""
+        """Close. It is not an error if the peer has already closed, or if this was called before."""
+        if self._is_closed:
+            return  # after the limit below, wait_closed() of asyncio would raise CancelledError
+        self._is_closed = True
         self._writer.close()
         with contextlib.suppress(OSError):  # TimeoutError is one
             # TLS waits for the peer's close_notify, which a peer without power never sends.

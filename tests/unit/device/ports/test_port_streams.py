@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -72,6 +74,31 @@ def test_a_tls_stream_carries_bytes_both_ways(authority: CertificateAuthority) -
         return data
 
     assert _with_server(authority, client) == b"x" * 250
+
+
+def test_a_peer_that_never_answers_the_end_of_tls_leaves_no_failed_task(
+    authority: CertificateAuthority,
+) -> None:
+    """As a link so slow that the answer comes after the limit: the handler closes, and so does the server."""
+    failures: list[dict[str, Any]] = []
+
+    async def close(stream: HostStream) -> None:
+        await stream.close()
+
+    def shake_hands(port: int) -> ssl.SSLSocket:
+        context = ssl.create_default_context(cadata=authority.certificate_der)
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="srv.test")
+
+    async def client(network: HostNetwork, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: failures.append(context))
+        before = asyncio.all_tasks()
+        with await asyncio.to_thread(shake_hands, port):
+            while served := asyncio.all_tasks() - before:
+                await asyncio.wait(served)
+
+    _with_server(authority, client, close)
+    assert failures == []
 
 
 def test_the_end_of_a_stream_is_an_empty_read_and_an_error_for_an_exact_one(
