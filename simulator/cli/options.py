@@ -66,9 +66,10 @@ def choose_device_code(firmware: Path | None) -> None:
 
 
 def end_by_signal() -> None:
-    """Let SIGTERM end a command as Ctrl-C does."""
+    """Let SIGTERM end a command as Ctrl-C does. Further ones do not disturb the clean-up: the command is ending."""
     signal.signal(signal.SIGTERM, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

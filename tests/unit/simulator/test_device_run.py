@@ -15,7 +15,7 @@ from device.net import wifi
 from provisioning.onboarding.client import DeviceClient
 from simulator.cli.device_air import KEYS, change_passphrase, home_of, make_air
 from simulator.story.runner import wait_until
-from tests.patience import ended
+from tests.patience import ended, until
 
 APP = "async def run(context):\n    context.report('from the maker')\n"
 
@@ -48,6 +48,23 @@ def test_two_units_of_a_makers_product_name_every_address_file_and_label(tmp_pat
     )
     assert listed.returncode == 0 and "device/identity" in listed.stdout
     assert found["keys"]["folder"] == str(tmp_path / "keys") or found["keys"]["folder"] == "keys"
+
+
+def test_a_supervisor_that_sends_its_signal_again_and_again_changes_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "firstboot", "device", "run", "--json", "--keys", "keys"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert json.loads(process.stdout.readline())["units"]
+
+        def has_ended() -> bool:
+            process.send_signal(signal.SIGTERM)
+            return process.poll() is not None
+
+        until("its end", has_ended, 180)
+        printed = process.stderr.read()
+        assert process.returncode == 0 and "Traceback" not in printed and "device: ended" in printed
 
 
 def test_an_image_that_no_key_of_the_folder_signed_is_refused(tmp_path: Path) -> None:
