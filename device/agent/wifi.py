@@ -11,6 +11,8 @@ Rules:
 4. A network that refuses the passphrase is tried again like one that is lost, since a radio can be wrong about it. The
    owner tells a changed passphrase over the access point (rule 1: button, then the owner's password), or resets the
    unit.
+5. The unit looks for networks when the access point opens, after a try that failed, and when its owner asks; never by
+   itself on a network.
 """
 
 import asyncio
@@ -85,7 +87,7 @@ class WifiHost:
         self._pause_s = WIFI_PAUSE_S
         self._again_ms: "int | None" = None  # when the stored network is tried again
         self._open_until_ms: "int | None" = None
-        self._is_scan_due = True
+        self._is_scan_due = False
 
     # what the owner sees -------------------------------------------------------------------------------------
     def is_joined(self) -> bool:
@@ -126,6 +128,10 @@ class WifiHost:
     def rescan(self) -> None:
         """Look for networks again, soon."""
         self._is_scan_due = True
+
+    def is_looking(self) -> bool:
+        """Return whether the list of networks is about to be renewed."""
+        return self._is_scan_due
 
     def again(self) -> None:
         """Try the owner's last choice once more, with the passphrase of then. Raises WifiError "nothing", "busy"."""
@@ -178,11 +184,15 @@ class WifiHost:
             await self._open()
         else:
             await self._close()
-        if self._is_scan_due and self.is_open and not self._is_trying_choice():
+        if self._is_scan_due and not self._is_trying_choice() and (self.is_open or self._trying is None):
+            await self._scan()
+
+    async def _scan(self) -> None:
+        try:
+            seen = await self._radio.scan()
+        finally:
             self._is_scan_due = False
-            self.networks = wifi.strongest(
-                [wifi.Seen(*one) for one in await self._radio.scan()], WIFI_NETWORKS
-            )
+        self.networks = wifi.strongest([wifi.Seen(*one) for one in seen], WIFI_NETWORKS)
 
     def _watch(self, now_ms: int) -> None:
         """Look at the link: a try that ended, a link that was lost, a pause that is over."""

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
         def rescan(self) -> None:
             """Look for networks again."""
 
+        def is_looking(self) -> bool:
+            """Return whether the list of networks is about to be renewed."""
+
         def finish(self) -> None:
             """Close the access point, if the unit has a network."""
 

@@ -5,8 +5,11 @@ Rules:
 2. A passphrase goes into the unit and out in no answer. After a failed try the owner can try again with one button; the
    unit keeps the choice in memory until it joined or restarts.
 3. Without a script the page loads itself again while a try runs (the header Refresh).
+4. An answer that shows the list waits for a search that its owner asked for. If the list is empty, the page asks for
+   one: the router was perhaps switched on after the unit.
 """
 
+import asyncio
 import binascii
 
 from device.compat import const
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 PATH = "/network"
 _REFRESH_S = "3"
 _PASSPHRASE_CHARS = const(64)
+_LOOKS = const(24)  # a search takes up to some five seconds
+_LOOK_S = 0.25
 
 
 class NetworkSite(OwnerSite):
@@ -55,10 +60,20 @@ class NetworkSite(OwnerSite):
             return answers.data(
                 dict(found["network"], networks=[_as_data(one) for one in self._wifi.networks])
             )
+        if not self._wifi.networks and not network_page.is_trying(found["network"]):
+            await self._search()
         response = answers.page(self._page(found, NO_PROBLEM, "", self.word(PATH)))
         if network_page.is_trying(found["network"]):
             response.headers["Refresh"] = _REFRESH_S
         return response
+
+    async def _search(self) -> None:
+        """Look for networks, and wait until the list is renewed or the search takes too long."""
+        self._wifi.rescan()
+        for _ in range(_LOOKS):
+            if not self._wifi.is_looking():
+                return
+            await asyncio.sleep(_LOOK_S)
 
     def _page(
         self, found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, name: str = "", word: str = ""
@@ -72,7 +87,7 @@ class NetworkSite(OwnerSite):
         fields = read_form(request)
         action, name = field(fields, "action"), fields.get("name", "")
         try:
-            self._change(action, fields, name)
+            await self._change(action, fields, name)
         except WifiError as error:
             found = network_page.refusal(str(error.fields.get("reason", "")))
             if answers.wants_json(request):
@@ -82,13 +97,13 @@ class NetworkSite(OwnerSite):
             return answers.page(network_page.finished(self.device.public_info(), self._wifi))
         return answers.done(request, PATH)
 
-    def _change(self, action: str, fields: "dict[str, str]", name: str) -> None:
+    async def _change(self, action: str, fields: "dict[str, str]", name: str) -> None:
         if action == "join":
             self._join(field(fields, "network"), name, fields.get("passphrase", ""))
         elif action == "again":
             self._wifi.again()
         elif action == "scan":
-            self._wifi.rescan()
+            await self._search()
         elif action == "finish":
             self._wifi.finish()
         else:

@@ -43,11 +43,21 @@ class Router:
         return bool(network.passphrase == self.passphrase)
 
 
+def router_of(ssid: str, passphrase: str = "", **members: object) -> Router:
+    """Return a router with these members; without a passphrase it is open."""
+    security = wifi.WPA2 if passphrase else wifi.OPEN
+    return Router(ssid.encode(), passphrase.encode(), **{"security": security, **members})  # type: ignore[arg-type]
+
+
 @dataclass
 class Air:
-    """All radio of one test. `routers`: in any order. `units`: open access points of units, by name: passphrase."""
+    """All radio of one test. `routers`: in any order. `units`: open access points of units, by name: passphrase.
+
+    `weak_fails`: the share of the joins that fail with a weak signal.
+    """
 
     seed: int = 0
+    weak_fails: float = 0.6
     routers: list[Router] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
 
@@ -56,8 +66,7 @@ class Air:
 
     def add(self, ssid: str, passphrase: str = "", **faults: object) -> Router:
         """Add a router and return it; without a passphrase it is open."""
-        security = wifi.WPA2 if passphrase else wifi.OPEN
-        router = Router(ssid.encode(), passphrase.encode(), **{"security": security, **faults})  # type: ignore[arg-type]
+        router = router_of(ssid, passphrase, **faults)
         self.routers.append(router)
         return router
 

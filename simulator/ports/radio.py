@@ -22,7 +22,6 @@ ADDRESS: Final = "127.0.0.1"
 _ASSOCIATE_MS: Final = (300, 1500)
 _ADDRESS_MS: Final = (200, 1200)
 _REFUSE_MS: Final = 2000  # a router says no, or is not found
-_WEAK_FAILS: Final = 0.6  # of the joins with a weak signal
 
 
 class SimWifi:
@@ -68,7 +67,7 @@ class SimWifi:
             return wifi.SECURITY
         if not router.accepts(wanted):
             return wifi.PASSPHRASE
-        if router.signal_dbm < wifi.WEAK_DBM and self.air.chance.random() < _WEAK_FAILS:
+        if router.signal_dbm < wifi.WEAK_DBM and self.air.chance.random() < self.air.weak_fails:
             return wifi.FAILED
         return ""
 

@@ -31,17 +31,24 @@ _TCP, _UDP = 6, 17
 
 
 class RadioModel:
-    """renode.qemu.LineEnd for the radio of one board. `radio`: of the running board; tests read it."""
+    """renode.qemu.LineEnd for the radio of one board. `radio`: of the running board; tests read it.
+
+    `securities`: what the radio can join from the next power-on; the firmware does not know it, and the model refuses.
+    """
 
     def __init__(self, air: Air) -> None:
         self.air = air
-        self.radio = SimWifi(air, HostClock())
+        self.securities: tuple[str, ...] = wifi.JOINABLE
+        self.radio = self._new_radio()
         self._line: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._is_mux = False
         self._link_number = 0
         self._link: tuple[str, int | None] | None = None  # as it was sent last
         self._scans: set[asyncio.Task[None]] = set()
+
+    def _new_radio(self) -> SimWifi:
+        return SimWifi(self.air, HostClock(), self.securities)
 
     # renode.qemu.LineEnd -------------------------------------------------------------------------------------
     def attach(self, line: socket.socket, *, is_mux: bool) -> None:
@@ -98,7 +105,7 @@ class RadioModel:
 
     async def _restart(self) -> None:
         await self.radio.close_access_point()
-        self.radio = SimWifi(self.air, HostClock())
+        self.radio = self._new_radio()
         self._link_number, self._link = 0, None
 
     async def _report_link(self, line: socket.socket) -> None:

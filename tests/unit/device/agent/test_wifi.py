@@ -7,10 +7,12 @@ import asyncio
 
 import pytest
 
-from device.errors import WifiError
+from device.errors import LinkError, WifiError
 from device.limits import WIFI_LINGER_S, WIFI_PAUSE_CAP_S, WIFI_WINDOW_S
 from device.net import wifi
 from device.records.store import USER, find
+from tests.radio_faults import FAULTS, WITHOUT_WPA3, Fault
+from tests.radio_faults import KEY as KEY_OF_THE_OWNER
 from tests.unit.device.agent.wifi_bench import HOME, HOME_KEY, KEY, NAME, Bench, run
 
 # the access point -----------------------------------------------------------------------------------------------
@@ -76,28 +78,18 @@ def test_a_unit_on_its_network_opens_no_access_point_whoever_presses_the_button(
 # faults ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("fault", "cause"),
-    [
-        ({"passphrase": "another passphrase"}, wifi.PASSPHRASE),
-        ({"is_on": False}, wifi.NOT_FOUND),
-        ({"has_dhcp": False}, wifi.NO_ADDRESS),
-        ({"security": wifi.OLD}, wifi.SECURITY),
-        ({"security": wifi.OPEN}, wifi.SECURITY),
-    ],
-)
-def test_each_fault_has_a_cause_of_its_own_and_stores_nothing(fault: dict[str, object], cause: str) -> None:
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_each_fault_has_a_cause_of_its_own_and_stores_nothing(fault: Fault) -> None:
     async def scenario(bench: Bench) -> None:
-        router = bench.air.add(HOME, HOME_KEY)
-        for name, value in fault.items():
-            setattr(
-                router, name, value.encode() if isinstance(value, str) and name == "passphrase" else value
-            )
-        assert await bench.choose() == cause
+        bench.air.weak_fails = 1.0
+        bench.air.routers.append(fault.router())
+        bench.host.rescan()
+        await asyncio.sleep(5)
+        assert await bench.choose(fault.name, KEY_OF_THE_OWNER) == fault.cause
         assert bench.records.read("wifi") is None
         assert bench.is_open and not bench.host.is_joined()
 
-    run(scenario)
+    run(scenario, securities=WITHOUT_WPA3)
 
 
 def test_a_network_with_wpa3_alone_is_refused_before_the_radio_tries_it() -> None:
@@ -107,17 +99,64 @@ def test_a_network_with_wpa3_alone_is_refused_before_the_radio_tries_it() -> Non
             bench.host.choose(HOME.encode(), HOME_KEY.encode(), wifi.WPA3)
         assert bench.radio.joins == [] and bench.host.attempt is None
 
-    run(scenario, securities=(wifi.OPEN, wifi.WPA2, wifi.WPA2_WPA3))
+    run(scenario, securities=WITHOUT_WPA3)
 
 
-def test_a_weak_signal_is_the_cause_that_the_owner_is_told() -> None:
+def test_a_weak_signal_works_now_and_then() -> None:
     async def scenario(bench: Bench) -> None:
         bench.air.add(HOME, HOME_KEY, signal_dbm=-88)
+        bench.host.rescan()
         await asyncio.sleep(5)
-        results = [await bench.choose() for _ in range(3)]
-        assert wifi.WEAK in results
+        results = [await bench.choose() for _ in range(12)]
+        assert set(results) == {wifi.WEAK, wifi.JOINED}
 
     run(scenario, seed=3)
+
+
+@pytest.mark.parametrize("key", [KEY, ""])
+def test_a_search_that_the_owner_asks_for_renews_the_list_with_and_without_an_access_point(key: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        await asyncio.sleep(5)
+        assert bench.host.networks == []
+        bench.air.add(HOME, HOME_KEY)
+        bench.host.rescan()
+        assert bench.host.is_looking()
+        await bench.until(lambda: not bench.host.is_looking(), 5)
+        assert [one.ssid for one in bench.host.networks] == [HOME.encode()]
+
+    run(scenario, key=key)
+
+
+def test_a_search_on_the_owners_network_keeps_the_link_and_opens_nothing() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.air.add(HOME, HOME_KEY)
+        await bench.choose()
+        await bench.restart()
+        await bench.until(bench.host.is_joined)
+        assert bench.host.networks == []  # nobody asked
+        bench.host.rescan()
+        await bench.until(lambda: not bench.host.is_looking(), 5)
+        assert [one.ssid for one in bench.host.networks] == [HOME.encode()]
+        assert bench.host.is_joined() and not bench.is_open and bench.joined == 2
+
+    run(scenario)
+
+
+def test_a_search_that_fails_is_not_repeated_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(bench: Bench) -> None:
+        await asyncio.sleep(5)
+        tries = []
+
+        async def fail() -> list[wifi.Seen]:
+            tries.append(1)
+            raise LinkError(reason="scan")
+
+        monkeypatch.setattr(bench.radio, "scan", fail)
+        bench.host.rescan()
+        await asyncio.sleep(60)
+        assert len(tries) == 1 and not bench.host.is_looking()
+
+    run(scenario)
 
 
 def test_a_hidden_network_is_joined_by_its_name() -> None:
@@ -256,6 +295,22 @@ def test_a_lost_network_is_found_again_with_pauses_that_grow_to_a_cap() -> None:
         router.is_on = True
         assert await bench.until(bench.host.is_joined) < 1.25 * WIFI_PAUSE_CAP_S + 30
         assert bench.joined == 2
+
+    run(scenario)
+
+
+def test_a_router_that_was_off_for_a_day_is_joined_again_without_its_owner() -> None:
+    async def scenario(bench: Bench) -> None:
+        router = bench.air.add(HOME, HOME_KEY)
+        await bench.choose()
+        await asyncio.sleep(WIFI_LINGER_S + 5)
+        router.is_on = False
+        for _ in range(24):
+            await asyncio.sleep(3600)
+            assert not bench.is_open and bench.host.lost_for == wifi.NOT_FOUND
+        router.is_on = True
+        assert await bench.until(bench.host.is_joined) < 1.25 * WIFI_PAUSE_CAP_S + 30
+        assert bench.host.lost_for == "" and not bench.is_open
 
     run(scenario)
 

@@ -9,7 +9,7 @@ import pytest
 from device.errors import WifiError
 from device.net import wifi
 from device.owner import lifecycle
-from device.web import network_page
+from device.web import network, network_page
 from tests.unit.device.web.web_fake import CODE, PASSWORD, Browser, FakeDevice, FakeWifi, signed_in
 
 KEY = "correct horse 7"
@@ -127,6 +127,41 @@ def test_every_reason_has_a_sentence_that_a_program_gets_too(reason: str) -> Non
     answer = browser.post("/network", {"action": "join", "network": HOME, "passphrase": KEY})
     error = json.loads(answer.body)["error"]
     assert answer.status == 422 and error["reason"] == reason and error["text"].endswith(".")
+
+
+def test_an_empty_list_is_renewed_before_the_page_is_shown() -> None:
+    browser = with_radio(networks=[], found_next=[wifi.Seen(b"Home", wifi.WPA2, -50)])
+    assert f'<option value="{HOME}">' in browser.get("/network").text
+    assert browser.device.wifi.calls == [("scan",)]
+
+
+def test_a_list_with_networks_is_shown_at_once() -> None:
+    browser = with_radio()
+    browser.get("/network")
+    assert browser.device.wifi.calls == []
+
+
+def test_no_search_begins_while_the_owners_choice_is_tried() -> None:
+    browser = with_radio(networks=[], attempt={"network": "Home", "result": wifi.JOINING})
+    browser.get("/network")
+    assert browser.device.wifi.calls == []
+
+
+def test_the_answer_to_a_search_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = with_radio(found_next=[wifi.Seen(b"New", wifi.WPA2, -50)])
+    looks = iter((True, True, False))
+    monkeypatch.setattr(browser.device.wifi, "is_looking", lambda: next(looks))
+    monkeypatch.setattr(network, "_LOOK_S", 0)
+    assert browser.post("/network", {"action": "scan"}).status == 303
+    assert next(looks, None) is None
+    assert '<option value="4e6577/WPA2">New' in browser.get("/network").text
+
+
+def test_a_search_without_an_end_does_not_keep_the_owner_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = with_radio()
+    monkeypatch.setattr(browser.device.wifi, "is_looking", lambda: True)
+    monkeypatch.setattr(network, "_LOOK_S", 0)
+    assert browser.post("/network", {"action": "scan"}).status == 303
 
 
 # how it went ----------------------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ class FakeDevice:
 
 
 class FakeWifi:
-    """Implements device.web.facade.Wifi. `joined`, `attempt` and `networks` are set by a test; `calls` is a log."""
+    """Implements device.web.facade.Wifi. `calls` is a log; tests set `joined`, `attempt`, `networks`, `found_next`."""
 
     name = "fb-0a1b2c3d"
 
@@ -254,6 +254,7 @@ class FakeWifi:
             wifi.Seen(b"Home", wifi.WPA2, -50),
             wifi.Seen(b"Guest", wifi.OPEN, -70),
         ]
+        self.found_next: list[wifi.Seen] | None = None  # what the next search finds
         self.refuse_with: FirstbootError | None = None
         self.calls: list[tuple[object, ...]] = []
 
@@ -282,6 +283,11 @@ class FakeWifi:
 
     def rescan(self) -> None:
         self.calls.append(("scan",))
+        if self.found_next is not None:
+            self.networks = self.found_next
+
+    def is_looking(self) -> bool:
+        return False
 
     def finish(self) -> None:
         self.calls.append(("finish",))
