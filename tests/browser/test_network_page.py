@@ -12,21 +12,11 @@ from device.owner import setup_code
 from simulator.ports import radio
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.look import axe_violations, held
+from tests.browser.network_form import choose, submit
 from tests.running import PASSWORD, FactoryUnit, give_radio
 
 OWN_KEY = "aaaa-bbbb-cccc-dddd"
 HOME, HOME_KEY = "Home", "correct horse 7"
-
-
-def submit(page: Any, text: str) -> None:
-    with page.expect_navigation():
-        page.click(f"button:has-text('{text}')")
-
-
-def choose(page: Any, passphrase: str) -> None:
-    page.select_option("#network", label="Home - strong")
-    page.fill("#passphrase", passphrase)
-    submit(page, "Connect")
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -46,6 +36,7 @@ def test_an_owner_goes_from_the_label_to_the_network_and_a_wrong_passphrase_cost
     folder.mkdir(parents=True, exist_ok=True)
 
     def look(name: str) -> str:
+        page.wait_for_load_state()  # a selector is found before the style has arrived
         page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         assert axe_violations(page) == []
@@ -70,12 +61,12 @@ def test_an_owner_goes_from_the_label_to_the_network_and_a_wrong_passphrase_cost
         look("choose")
         with held(page), monkeypatch.context() as trying:
             trying.setattr(radio, "_REFUSE_MS", 10**9)
-            choose(page, "correct horse 8")
+            choose(page, HOME, "correct horse 8")
             assert "Connecting to Home" in look("connecting")
         page.wait_for_selector("#passphrase-error")
         assert "did not accept this passphrase" in look("wrong")
         assert page.eval_on_selector("#network", "list => list.selectedOptions[0].text") == "Home - strong"
-        choose(page, HOME_KEY)
+        choose(page, HOME, HOME_KEY)
         page.wait_for_selector("text=The device is connected to Home.")
         look("connected")
         submit(page, "Finish")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import shutil
 import socket
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -16,82 +15,18 @@ import pytest
 
 from device.net import improv, wifi
 from provisioning import fair_time
-from provisioning.station.passphrase import access_point_passphrase
-from simulator.ports.air import Air, Router
-from simulator.story.inputs import Inputs
-from simulator.story.runner import wait_until
+from simulator.ports.air import router_of
 from tests.dual.test_improv import SDK_GET_STATE, command, error, settings, state
 from tests.emulated.processes import listening_ports
-from tests.running import PASSWORD, FactoryUnit, unit_of
+from tests.emulated.radio_unit import HOME, HOME_KEY, NEW_KEY, WAIT_S, RadioUnit, radio_unit
+from tests.running import PASSWORD
+
+__all__ = ["radio_unit"]
 
 pytestmark = [
     pytest.mark.emulated,
     pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed"),
 ]
-HOME, HOME_KEY, NEW_KEY = "Home", "correct horse 7", "battery staple 8"
-WAIT_S = 180.0
-
-
-class RadioUnit(FactoryUnit):
-    """A unit on the emulated board with a model of a radio, in the air of the test."""
-
-    @property
-    def air(self) -> Air:
-        found = self.world.inputs.air
-        assert found is not None
-        return found
-
-    def boxed(self) -> RadioUnit:
-        """Put the unit back into factory default, in an empty air."""
-        self.air.routers.clear()
-        self.machine.cut_power()
-        self.machine.console.skip()
-        self.fresh()
-        self.own_name = self.machine.radio_model.radio.own_name
-        self.own_key = access_point_passphrase(self.world.unit.setup_code, self.own_name)
-        return self
-
-    def set_up(self) -> None:
-        assert self.world.owner.set_up(self.world.unit.setup_code, PASSWORD).status == 303
-        assert self.world.owner.sign_in(PASSWORD)
-
-    def until(self, what: str, probe: Callable[[], Any]) -> Any:
-        return wait_until(what, probe, WAIT_S, 0.1)
-
-    def network(self) -> dict[str, Any]:
-        """Return the page about the network as data."""
-        reply = self.world.owner.request("GET", "/network", accept="application/json")
-        assert reply.status == 200
-        return dict(reply.json())
-
-    def page(self) -> str:
-        return self.world.owner.request("GET", "/network").text
-
-    def choose(self, name: str, passphrase: str) -> None:
-        form = {"action": "join", "network": "other", "name": name, "passphrase": passphrase}
-        assert self.world.owner.request("POST", "/network", form).status == 303
-
-    def result(self) -> str | None:
-        """Return how the owner's last choice went, None while it is tried."""
-        attempt = self.network()["attempt"]
-        return None if attempt is None or attempt["result"] == wifi.JOINING else str(attempt["result"])
-
-    def joined(self, router: Router, passphrase: str = HOME_KEY) -> None:
-        """Set the unit up and let its owner choose the network of `router`."""
-        self.set_up()
-        self.choose(router.ssid.decode(), passphrase)
-        assert self.until("the result", self.result) == wifi.JOINED
-        assert self.machine.radio_model.radio.router is router
-
-    def is_open(self) -> bool:
-        return self.own_name in self.air.units
-
-
-@pytest.fixture(scope="module")
-def radio_unit() -> Iterator[RadioUnit]:
-    inputs = Inputs(air=Air(), check_interval_s=3600)
-    for unit in unit_of("qemu", transports=("mqtt",), inputs=inputs):
-        yield RadioUnit(unit.world)
 
 
 def test_an_owner_goes_from_the_label_to_the_network_and_a_wrong_passphrase_costs_one_more_try(
@@ -102,8 +37,8 @@ def test_an_owner_goes_from_the_label_to_the_network_and_a_wrong_passphrase_cost
     assert unit.air.phone_joins(unit.own_name, unit.own_key)
     assert not unit.air.phone_joins(unit.own_name, unit.own_key[:-1])
     unit.set_up()
-    assert unit.world.owner.request("POST", "/network", {"action": "scan"}).status == 303
-    unit.until("the list", lambda: [one for one in unit.network()["networks"] if one["name"] == HOME] or None)
+    assert unit.network()["networks"] == []  # the router was switched on after the unit
+    assert '<option value="486f6d65/WPA2">' in unit.page()
     unit.choose(HOME, "correct horse 8")
     assert unit.until("a refusal", unit.result) == wifi.PASSPHRASE
     assert "did not accept this passphrase" in unit.page() and unit.is_open()
@@ -199,6 +134,29 @@ def test_after_a_power_cut_the_unit_joins_its_network_again_and_opens_nothing(ra
     unit.until("a sign-in", lambda: unit.world.owner.sign_in(PASSWORD) or None)
     assert unit.machine.radio_model.radio.router is home and not unit.is_open()
     assert listening_ports(unit.machine.process_id) == []
+
+
+def test_an_owner_who_lost_password_and_network_resets_the_unit_and_begins_again_with_the_label(
+    radio_unit: RadioUnit,
+) -> None:
+    home = router_of(HOME, HOME_KEY)
+    unit = radio_unit.boxed(home)
+    owner, code = unit.world.owner, unit.world.unit.setup_code
+    unit.joined(home)
+    home.passphrase = NEW_KEY.encode()
+    for is_held in (True, False):  # the reset, and the next start
+        unit.machine.cut_power()
+        unit.machine.console.skip()
+        owner.sign_out()
+        unit.start(button_held=is_held)
+    assert unit.air.phone_joins(unit.own_name, unit.own_key)
+    assert owner.set_up(code, PASSWORD).status == 403  # the first owner knows the code too
+    unit.machine.press_button()
+    unit.until("set-up", lambda: owner.set_up(code, PASSWORD).status == 303 or None)
+    assert owner.sign_in(PASSWORD)
+    assert unit.network()["network"] is None  # the passphrase of the first owner is gone
+    unit.choose(HOME, NEW_KEY)
+    assert unit.until("the result", unit.result) == wifi.JOINED
 
 
 class Client:
