@@ -8,27 +8,12 @@ from memory_unit import CODE
 
 from device.crypto import backend
 from device.net import improv, improv_ble
-from device.owner import lifecycle, setup_code
+from device.owner import lifecycle
 from tests.dual.test_improv import Services
 from tests.dual.test_improv_ble import Client
+from tests.property.radio_walk import COMMANDS, WRONG_CODE, allowed
 
-WRONG_CODE = "Z" + CODE[1:-1]
-WRONG_CODE += setup_code.check_character(WRONG_CODE)
-_NUMBERS = st.sampled_from((1, 2, 3, 4, improv.PROVE, improv_ble.CHALLENGE, improv_ble.SEALED)) | st.integers(
-    0, 255
-)
-_SETTINGS = b"\x04Home\x0fcorrect horse 7"
-_BODIES = st.sampled_from((b"", _SETTINGS, WRONG_CODE.encode(), CODE[:-1].encode())) | st.binary(max_size=60)
-_COMMANDS = st.tuples(_NUMBERS, _BODIES).map(lambda one: bytes((one[0], len(one[1]))) + one[1])
-_STEPS = st.lists(st.tuples(_COMMANDS, st.integers(0, 400_000)), max_size=15)
-
-
-def allowed(events: list[tuple[int, bytes]]) -> bool:
-    """Return whether a client without the code may read this: states, errors, and the answer to a challenge."""
-    return all(
-        kind != improv.RPC_RESULT or data[0] in (improv.GET_STATE, improv_ble.CHALLENGE)
-        for kind, data in events
-    )
+_STEPS = st.lists(st.tuples(COMMANDS, st.integers(0, 400_000)), max_size=15)
 
 
 @given(_STEPS, st.binary(max_size=40))

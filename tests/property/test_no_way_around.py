@@ -16,19 +16,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from memory_flash import SMALL, MemoryFlash
 from memory_unit import CODE, PASSWORD, MemoryUnit, run
 
-from device.owner import lifecycle, reset, setup_code
+from device.owner import lifecycle, reset
 from device.owner.credential import decode_credential
 from device.web import brand
 from device.web.app import create_app
 from device.web.routes import LANGUAGE_ROUTES, WIFI_ROUTES
 from device.web.routes import ROUTES as ALWAYS
 from device.web.server import serve_client
+from tests.property.radio_walk import WRONG_CODE, BesideThePages
 from tests.unit.device.web.home_fake import CERTIFICATE
 from tests.unit.device.web.web_fake import Answer, FakeDevice, FakeWifi, ScriptedStream
 
 ROUTES = (*ALWAYS, *WIFI_ROUTES, *LANGUAGE_ROUTES)
-WRONG_CODE = "Z" + CODE[1:-1]
-WRONG_CODE += setup_code.check_character(WRONG_CODE)
 OTHER_PASSWORD = "orange bicycle under the bridge"
 PATHS = [
     *sorted({route.path for route in ROUTES}),
@@ -156,6 +155,10 @@ class Walk(RuleBasedStateMachine):
         self.device.wifi = self.radio = FakeWifi() if self.has_radio else None
         self.app = create_app(self.device)
         self.has_signed_in = False
+        self.connect()
+
+    def connect(self) -> None:
+        """Begin on the lines that a unit with a radio has beside its pages (radio_walk.py)."""
 
     def ask(self, method: str, path: str, form: dict[str, str], headers: dict[str, str]) -> Answer | None:
         body = urlencode(form).encode()
@@ -313,13 +316,13 @@ class Neighbour(Walk):
         self.check("POST", "/login", before, answer)
 
 
-class StrangerInTheAccessPoint(Stranger):
+class StrangerInTheAccessPoint(BesideThePages, Stranger):
     """Has the passphrase of the unit's access point, which a former owner knows, and not the code."""
 
     has_radio = True
 
 
-class NeighbourOfARadio(Neighbour):
+class NeighbourOfARadio(BesideThePages, Neighbour):
     """As Neighbour, on a unit whose owner chooses a network."""
 
     has_radio = True
