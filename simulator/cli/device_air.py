@@ -25,6 +25,8 @@ def make_air() -> Air:
     air.add("No addresses", "no dhcp here", has_dhcp=False)
     air.add("Far away", "behind the hill", signal_dbm=wifi.WEAK_DBM - 5)
     air.add("Old", "old router 1", security=wifi.OLD)
+    air.add("Company", "with accounts", security=wifi.ACCOUNTS)
+    air.add("Hidden", "not in the list", is_hidden=True)
     return air
 
 
@@ -47,12 +49,21 @@ def print_networks(air: Air) -> None:
     for router in air.routers:
         faults = ["captive"] * router.is_captive + ["no addresses"] * (not router.has_dhcp)
         faults += ["weak signal"] * (router.signal_dbm < wifi.WEAK_DBM)
+        faults += ["hidden"] * router.is_hidden
         key = router.passphrase.decode() or "(open)"
         typer.echo(f"    {router.ssid.decode():<13} {key:<17} {', '.join([router.security, *faults])}")
     typer.echo("")
 
 
 def print_access_point(unit: RunningUnit) -> None:
-    """Print the unit's own network, as the label shows it, and where a phone inside it is led."""
+    """Print the unit's own network, as the label shows it, and where a phone inside it is led.
+
+    An emulated board's plain page is at the board's own address, to which this computer has no way.
+    """
     typer.echo(f"  its Wi-Fi    {unit.label['network']}   passphrase {unit.label['network_passphrase']}")
-    typer.echo(f"  plain page   {unit.plain_url}   (a phone that joins its Wi-Fi shows it by itself)\n")
+    if not hasattr(unit.machine, "radio_model"):
+        typer.echo(f"  plain page   {unit.plain_url}   (a phone that joins its Wi-Fi shows it by itself;")
+        typer.echo(
+            "               its link works on such a phone only: on this computer use the address above)"
+        )
+    typer.echo("")
