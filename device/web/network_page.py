@@ -118,6 +118,8 @@ def network(
     is_failed = attempt is not None and attempt["result"] != wifi.JOINED
     if attempt is not None:
         chosen = attempt["network"]
+    elif status["state"] != wifi.JOINED:
+        chosen = status["network"] or ""  # the owner comes because it is lost
     if is_failed and not problem.text:
         said = refusal(attempt["result"])
         problem = Problem(said.text, said.field)

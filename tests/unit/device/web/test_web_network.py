@@ -208,6 +208,13 @@ def test_a_changed_passphrase_is_named_on_the_page() -> None:
     assert "no longer accepts the saved passphrase" in browser.get("/network").text
 
 
+def test_the_network_that_was_lost_is_chosen_already_though_another_one_is_stronger() -> None:
+    browser = with_radio(stored="Guest", lost_for=wifi.PASSPHRASE)
+    assert 'value="4775657374/open" selected' in browser.get("/network").text
+    hidden = with_radio(stored="Hidden", lost_for=wifi.PASSPHRASE).get("/network").text
+    assert 'value="other" selected' in hidden and 'value="Hidden"' in hidden
+
+
 def test_a_network_that_cannot_be_used_is_shown_and_cannot_be_chosen() -> None:
     browser = with_radio(networks=[wifi.Seen(b"Old", wifi.OLD, -40), wifi.Seen(b"\xff\xfe", wifi.WPA2, -85)])
     text = browser.get("/network").text
