@@ -8,6 +8,7 @@ Rules:
 4. The modules of CoAP take 4 KB of heap, so they are in memory only while a CoAP source is asked (compat.unload). What
    must outlive them is kept here: the sender sequence, and each server's pause. Those of MQTT stay: the link to the
    owner's home uses them too.
+5. Each source has a name of its own ("mqtt", "mqtt 2"): errors, refusals and offers are remembered by name.
 """
 
 from device.codec import cbor
@@ -33,7 +34,7 @@ COAP_MODULES = ("device.transport.coap", "device.net.oscore", "device.net.coap")
 class Sources:
     """The sources of one unit, in the order to ask them. Iterating makes each one, or takes the lasting one.
 
-    `interval_s`: the seconds between two checks. A source may be used until the next one is taken.
+    `interval_s`: the seconds between two checks. A source may be used until the next one is taken; it is named then.
     """
 
     def __init__(self, makers: "list[Callable[[], Source]]", interval_s: int) -> None:
@@ -41,8 +42,14 @@ class Sources:
         self.interval_s = interval_s
 
     def __iter__(self) -> "Iterator[Source]":
+        names: "list[str]" = []
         for make in self._makers:
-            yield make()
+            source = make()
+            kind = source.name.split(" ")[0]
+            names.append(kind)
+            if names.count(kind) > 1:
+                source.name = "{} {}".format(kind, names.count(kind))
+            yield source
             unload(COAP_MODULES)
 
 

@@ -43,3 +43,18 @@ def test_the_source_over_mqtt_keeps_its_buffers(machine: Machine) -> None:
     sources = loaded(machine)
     first, second = ([one for one in sources if one.name == "mqtt"] for _ in range(2))
     assert first == second
+
+
+def test_two_servers_of_one_kind_have_names_of_their_own() -> None:
+    class Broker:
+        name = "mqtt"
+
+    class Server:
+        name = "coap"
+
+    lasting: Any = Broker()
+    makers: list[Any] = [Broker, Server, lambda: lasting, Server, Broker]
+    names = ["mqtt", "coap", "mqtt 2", "coap 2", "mqtt 3"]
+    sources = Sources(makers, 60)
+    for _ in range(2):
+        assert [source.name for source in sources] == names
