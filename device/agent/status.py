@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from device.records.contact import Contact
     from device.records.identity import Identity
     from device.records.support import SupportRecord
+    from device.update.releases import Releases
     from device.update.service import UpdateService
 
 # Why the support state is not known; the page explains it (SP-10).
@@ -78,7 +79,7 @@ def update_status(updates: "UpdateService") -> "dict[str, Any]":
         "automatic": consent.settings.is_automatic,
         "postponed_until": consent.settings.postponed_until_s or None,
         "offered": _news(consent.offered),
-        "news": _news(consent.news),
+        "news": _news(consent.news) if _is_installed(consent.news, updates.releases) else None,
     }
 
 
@@ -94,6 +95,13 @@ def _next_check_s(updates: "UpdateService") -> "int | None":
         return None
     clock = updates.trusted.time.clock
     return max(0, clock.ticks_diff(updates.next_check_ms, clock.ticks_ms())) // 1000
+
+
+def _is_installed(news: "News | None", found: "Releases") -> bool:
+    """Return whether the stored text is about the release that runs: one that failed has stored its text too."""
+    number = found.progress.value.manifest_sequence
+    pending = found.pending.read() if found.pending.is_trial else None
+    return news is not None and news.sequence == (number if pending is None else pending.sequence)
 
 
 def _news(news: "News | None") -> "dict[str, Any] | None":

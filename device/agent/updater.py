@@ -6,7 +6,9 @@ Rules:
    interval. Half of that wait is random, so that the units of a fleet do not all return at the same moment.
 2. If a trial did not confirm within limits.TRIAL_WINDOW_S, the unit records that and restarts into the other slot.
 3. A trial that ended for another reason than the release (no server, a power cut) proves nothing about it. The release
-   is staged again after a pause that doubles with each attempt, up to limits.RETRY_PAUSE_CAP_S.
+   is staged again after a pause that doubles with each attempt, up to limits.RETRY_PAUSE_CAP_S. A newer release does
+   not wait for the end of the pause, but inherits its length. An older one waits, and is asked for before the release
+   is staged again: perhaps the manufacturer went back to it.
 """
 
 import asyncio
@@ -143,10 +145,14 @@ class Updater:
             if release.is_trial:
                 release.record_outcome(NO_SERVER)
                 await restart(self._ports, "no server in the trial window")
-        elif release.is_retry_wanted:
-            pending = release.read()
-            attempts = min(pending.attempts, 20) if pending else 0
-            await asyncio.sleep(min(RETRY_PAUSE_S << attempts, RETRY_PAUSE_CAP_S))
+            return
+        trials = min(release.trials(), 20)
+        if trials:
+            await asyncio.sleep(min(RETRY_PAUSE_S << trials, RETRY_PAUSE_CAP_S))
+            release.is_pause_over = True
+            if release.is_held_back:
+                self._wake.set()
+                await asyncio.sleep(RETRY_PAUSE_S)
             if release.is_retry_wanted:
                 await announce(self._ports, "a release is tried again")
                 if release.is_retry_wanted:  # no newer release was begun meanwhile

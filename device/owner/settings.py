@@ -2,8 +2,9 @@
 
 Rules:
 1. Automatic is the default, also if the record cannot be read: a damaged setting must not keep security fixes away.
-2. If updates are switched off or postponed, a release is verified and shown, and waits for one action of the owner.
-3. A postponement ends by itself, at a trusted time at most POSTPONE_DAYS ahead.
+2. If updates are switched off or postponed, a release is verified and shown, and waits for one action of the owner. It
+   waits until its source offers it no more, or another key set is in force.
+3. A postponement ends by itself, at a trusted time at most POSTPONE_DAYS ahead. One further ahead does not count.
 4. The record `settings` (CBOR {1: automatic, 2: postponed until, unix s, 0 = not postponed}) is in the user region: it
    survives updates and ends with a factory reset.
 5. The record `news` stores what the last release says about itself: CBOR {1: sequence, 2: version, 3: what it
@@ -53,8 +54,9 @@ def may_install(settings: "Settings", now_s: "int | None") -> bool:
         return False
     if settings.postponed_until_s == 0:
         return True
-    # Without a time the postponement holds; each check learns the time before it looks at releases.
-    return now_s is not None and now_s >= settings.postponed_until_s
+    # Without a time the postponement holds; each check learns the time before it looks at releases. One that is further
+    # ahead than anyone may postpone began at a wrong time, which a key set has corrected since.
+    return now_s is not None and not 0 < settings.postponed_until_s - now_s <= POSTPONE_DAYS * DAY_S
 
 
 def encode_news(news: "News") -> bytes:
@@ -81,6 +83,9 @@ class Consent:
         self._wake = wake
         self._asked: "tuple[object, ...] | None" = None  # the release that the owner asked to install
         self._waiting: "tuple[object, ...] | None" = None  # the release that `offered` describes
+        self._source = ""  # of the check under way
+        self._offered_by = ""  # the source that offered the waiting release last
+        self._is_offered = False  # in the check under way
         self.settings = self._load()
         self.offered: "News | None" = None  # verified, newer, and waiting for the owner
         self.news = self._load_news()
@@ -133,6 +138,20 @@ class Consent:
         """Let the owner start the next try of a release that waits for one."""
         if not self.is_asked(manifest):
             self.offered, self._waiting = _news_of(manifest), _identity(manifest)
+        self._is_offered, self._offered_by = True, self._source
+
+    def begin(self, source: str) -> None:
+        """Note that a check over `source` begins."""
+        self._source, self._is_offered = source, False
+
+    def end(self) -> None:
+        """Note that the check came to its end. A release that its source offered before and offers no more is over."""
+        if not self._is_offered and self._offered_by == self._source:
+            self.withdraw()
+
+    def withdraw(self) -> None:
+        """Forget the waiting release, and that the owner asked for it."""
+        self.offered = self._waiting = self._asked = None
 
     def set_automatic(self, is_automatic: bool) -> None:
         """Switch automatic updates on or off; both end a postponement. Raises StorageError."""

@@ -48,6 +48,8 @@ class PendingRelease:
         self._on_confirmed = on_confirmed
         self.is_trial = False  # this start is the release's trial
         self.is_retry_wanted = False  # its trial proved nothing about it; retry() stages it again
+        self.is_pause_over = False  # the pause after such a trial; until then no older release is installed
+        self.is_held_back = False  # an older one was offered meanwhile
         self.is_refused = False  # at this start a release was given up that never ran
         self.is_void = False  # on trial, and the roots do not vouch for it
 
@@ -110,13 +112,15 @@ class PendingRelease:
         self._store.delete("pending")
         return TrialFailedError(sequence=pending.sequence, reset=trial_state.CAUSES[cause])
 
-    def void_above(self, ceiling: int) -> None:
-        """Forget the release under way if its number is above `ceiling`: the roots do not vouch for it.
+    def renew_keys(self, ceiling: "int | None") -> None:
+        """Forget what a thief of a key may have spoiled, because the roots signed a new key set.
 
-        If it is on trial, it stays so without a record and is never confirmed. `is_void` asks for a restart.
+        `ceiling`: the highest number that the roots vouch for, None if they set none. A release under way above it is
+        forgotten. If it is on trial, it stays so without a record and is never confirmed. `is_void` asks for a restart.
         """
+        self.failures.renew(ceiling)
         pending = self.read()
-        if pending is None or pending.sequence <= ceiling:
+        if pending is None or ceiling is None or pending.sequence <= ceiling:
             return
         slots, index = self._slots_of(pending.slot)
         if not slots.marks(index).is_confirmed:
@@ -133,16 +137,40 @@ class PendingRelease:
         pending = self.read()
         return pending is not None and pending.identity[:_DIGEST_BYTES] == release_id(manifest)
 
+    def is_held(self, manifest: "VerifiedManifest") -> bool:
+        """Return whether this release must wait for the end of the pause, because it is not newer than one whose trial
+        proved nothing. Otherwise a source could offer two releases in turn, and the pause would never grow.
+        """
+        pending = self.read()
+        if pending is None or self.is_pause_over or self.is_trial or not self._trials(pending):
+            return False
+        is_other = pending.identity[:_DIGEST_BYTES] != release_id(manifest)
+        self.is_held_back = is_other and manifest.sequence_number <= pending.sequence
+        return self.is_held_back
+
+    def trials(self) -> int:
+        """Return how many trials in a row proved nothing about a release."""
+        pending = self.read()
+        return 0 if pending is None else self._trials(pending)
+
+    def _trials(self, pending: "Pending") -> int:
+        done: int = pending.attempts if self.is_retry_wanted else pending.attempts - 1
+        return done
+
     def verdict(self, manifest: "VerifiedManifest", is_asked: bool) -> int:
         """Return why this release failed here and must not be installed (trial_state.CAUSES), 0 if it may be installed.
 
         `is_asked`: the owner wants it now.
         """
-        return self.failures.cause(release_id(manifest), manifest.envelope_digest, is_asked)
+        release = release_id(manifest)
+        return self.failures.cause(manifest.sequence_number, release, manifest.envelope_digest, is_asked)
 
-    def known_sequence(self) -> int:
-        """Return the highest number of a release that is on trial, waits for its next one or failed here; 0 if none."""
-        found = self.failures.newest()
+    def known_sequence(self, named: int) -> int:
+        """Return the highest number of a release that is on trial, waits for its next one or failed here; 0 if none.
+
+        A failed one above `named`, the newest that the tracker names, does not count: nobody vouches for it.
+        """
+        found = self.failures.newest(named)
         if self.is_trial or self.is_retry_wanted:
             pending = self.read()
             found = max(found, pending.sequence if pending else 0)
@@ -164,7 +192,8 @@ class PendingRelease:
             if sets is not None and pending is not None and pending.slot >= trial_state.FIRST_SET:
                 sets.drop(pending.slot - trial_state.FIRST_SET)  # the set staged there is not tried any more
             identity, size = release + manifest.envelope_digest, _target(manifest).size
-            self._save(trial_state.Pending(manifest.sequence_number, slot, identity, size, 1, 0))
+            attempts = 1 if pending is None else self._trials(pending) + 1
+            self._save(trial_state.Pending(manifest.sequence_number, slot, identity, size, attempts, 0))
         self.is_retry_wanted = False
         return slot
 

@@ -103,11 +103,13 @@ class UpdateService:
         self.state = CHECKING
         pending, trusted = self.releases.pending, self.trusted
         self.journal.begin(source.name)
+        self.consent.begin(source.name)
         self._arrived, self._is_compared = 0, False
         try:
             await source.open()
-            if await trusted.refresh_keys(source, pending.void_above):
+            if await trusted.refresh_keys(source, pending.renew_keys):
                 self._settled.clear()  # the new key set may trust keys that the old one did not
+                self.consent.withdraw()  # and the other way round
                 if pending.is_void or self._is_application_void():
                     self.is_restart_wanted = True
             if await trusted.refresh_time(source):
@@ -123,6 +125,7 @@ class UpdateService:
                 await trusted.refresh_records(source)
                 if not pending.is_trial:  # a trial is confirmed or given up before anything newer is fetched
                     await self._update(source)
+                    self.consent.end()
             finally:
                 self._compare()
             await self._report(source, self.journal.last_error)
@@ -168,9 +171,9 @@ class UpdateService:
             self._settled[source.name] = (digest, None, self._arrived)
         elif self.releases.pending.is_waiting(manifest):
             self._retry_or_offer(manifest)
-        elif not self.consent.is_asked(manifest) and self._is_held(manifest):
-            self._arrived = 0  # the time that it waits counts as behind (update/rollout.py)
-        elif self.consent.allows(manifest):  # verified before it is offered (UP-06)
+        elif not self._must_wait(manifest) and self.consent.allows(
+            manifest
+        ):  # verified before it is offered (UP-06)
             self.state = DOWNLOADING
             unload(_BRIEF)
             await self._install(manifest, source)
@@ -184,11 +187,19 @@ class UpdateService:
         else:
             self.consent.offer(manifest)
 
-    def _is_held(self, manifest: "VerifiedManifest") -> bool:
+    def _must_wait(self, manifest: "VerifiedManifest") -> bool:
+        """Return whether a release waits for its rollout or for the end of a pause. The owner lifts both."""
+        if self.consent.is_asked(manifest):
+            return False
+        if self.releases.pending.is_held(manifest):
+            self.consent.offer(manifest)
+            return True
         trusted = self.trusted
         found: bool = rollout.holds(
             trusted.fresh, manifest.sequence_number, self.profile.device_id, trusted.withheld
         )
+        if found:
+            self._arrived = 0  # the time that it waits counts as behind (update/rollout.py)
         return found
 
     async def _install(self, manifest: "VerifiedManifest", source: "Source") -> None:
@@ -205,7 +216,8 @@ class UpdateService:
         found = self.trusted.withheld
         release = max(self._arrived, self.releases.progress.value.manifest_sequence)
         if release < found.named(0):  # only then are more records read
-            release = max(release, self.releases.pending.known_sequence(), self.consent.waiting_sequence())
+            known = self.releases.pending.known_sequence(found.named(0))
+            release = max(release, known, self.consent.waiting_sequence())
         have = (release,) + self.trusted.numbers()
         began = found.compare(have)
         for index in range(len(have)):

@@ -50,6 +50,7 @@ APP_ENDED = 3
 WATCHDOG = 4
 RESTARTED = 5
 UNFIT = 6  # before any trial: too large, or not an image for this unit
+TOO_MANY = 7  # its own verdict is not remembered: others with higher numbers are (failures.py, rule 4)
 CAUSES = (
     "",
     "refused by the boot ROM",
@@ -58,9 +59,10 @@ CAUSES = (
     "watchdog",
     "restarted before it confirmed",
     "cannot be installed on this unit",
+    "too many newer releases failed",
 )
 
-LIFTED_BY_OWNER = (REFUSED_BY_ROM, SET_CHANGED, UNFIT)
+LIFTED_BY_OWNER = (REFUSED_BY_ROM, SET_CHANGED, UNFIT, TOO_MANY)
 
 # `slot` of a release that changes only the application set: this plus the index of the application slot.
 FIRST_SET = 2

@@ -94,10 +94,10 @@ class TrustedState:
         self._floors.save(max(self._floors.keyset, self.anchors.rules.sequence), contact)
 
     # keys --------------------------------------------------------------------------------------------------
-    async def refresh_keys(self, source: "Source", void_above: "Callable[[int], None]") -> bool:
+    async def refresh_keys(self, source: "Source", renew_keys: "Callable[[int | None], None]") -> bool:
         """Fetch the key set of `source` and use it if it is newer. Returns whether the keys changed.
 
-        `void_above(number)` forgets a release under way that the roots do not vouch for.
+        `renew_keys(ceiling)` forgets what the roots do not vouch for (PendingRelease.renew_keys).
         """
         offered = await source.keyset()
         if offered is None:
@@ -118,8 +118,7 @@ class TrustedState:
         progress = trial_state.with_time_floor(self._progress.value, floor_s)
         progress = trial_state.with_support_end(progress, self._trusted_end_day())
         self._progress.save(trial_state.with_ceilings(progress, found.ceilings))
-        if found.ceilings.manifest_sequence is not None:
-            void_above(found.ceilings.manifest_sequence)
+        renew_keys(found.ceilings.manifest_sequence)
         self._store.write("keyset", offered)
         self.anchors = keyset.apply(self.anchors, found)
         self._seen_keysets.add(offered, self.anchors)

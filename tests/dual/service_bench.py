@@ -17,7 +17,7 @@ class Pending(NothingPending):
     def __init__(self):
         self.log = []
         self.cause = 0
-        self.waits = False
+        self.waits = self.holds = False
         self.left_open = None
         self.number = 0
 
@@ -32,10 +32,13 @@ class Pending(NothingPending):
     def is_waiting(self, manifest):
         return self.waits
 
+    def is_held(self, manifest):
+        return self.holds
+
     def retry(self):
         self.log.append("retry")
 
-    def known_sequence(self):
+    def known_sequence(self, named):
         return self.number
 
 
@@ -70,6 +73,7 @@ class Consent:
         self.offers = []
         self.offered = None
         self.number = 0
+        self.log = []
 
     def is_asked(self, manifest):
         return self.asked
@@ -82,6 +86,15 @@ class Consent:
 
     def waiting_sequence(self):
         return self.number
+
+    def begin(self, source):
+        self.log.append("begin " + source)
+
+    def end(self):
+        self.log.append("end")
+
+    def withdraw(self):
+        self.log.append("withdraw")
 
 
 class Installer:

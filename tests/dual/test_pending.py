@@ -120,7 +120,7 @@ def test_a_trial_without_its_record_is_one_and_confirms_nothing():
     bench = Bench()
     found = bench.start(on_trial())
     assert found.pending.is_trial and bench.reverted.fields == {"name": "pending"}
-    assert found.pending.known_sequence() == 0
+    assert found.pending.known_sequence(2) == 0
     assert found.pending.confirm() is None
     assert bench.boot_state.is_blank_trailer(1) and found.pending.is_trial
     assert not bench.start().pending.is_trial and bench.reverted is None
@@ -146,7 +146,7 @@ def test_a_firmware_that_the_boot_rom_refused_is_given_up_and_one_that_hung_too(
         assert bench.reverted.fields == {"sequence": 2, "reset": trial_state.CAUSES[cause]}
         assert found.pending.is_refused == (not is_tried) and found.pending.read() is None
         assert found.pending.verdict(manifest, False) == cause
-        assert found.pending.known_sequence() == 2
+        assert found.pending.known_sequence(2) == 2
 
 
 def waiting():
@@ -164,10 +164,38 @@ def test_only_the_release_that_lost_its_trial_waits():
     assert pending.is_waiting(manifest) is True
     for other in others(manifest):
         assert pending.is_waiting(other) is False
-    assert pending.known_sequence() == 2
+    assert pending.known_sequence(2) == 2
     pending.begin(manifest)
     assert pending.is_waiting(manifest) is False
-    assert pending.known_sequence() == 0, "it is neither on trial nor stored any more"
+    assert pending.known_sequence(2) == 0, "it is neither on trial nor stored any more"
+
+
+def test_no_older_release_takes_the_place_of_one_that_waits_before_the_pause_is_over():
+    _, pending, manifest = waiting()
+    newer, older, same = firmware(3)[0], firmware(1)[0], release(2)[0]
+    assert not pending.is_held(manifest) and not pending.is_held_back
+    assert not pending.is_held(newer) and not pending.is_held_back
+    for other in (older, same):
+        assert pending.is_held(other) and pending.is_held_back
+    pending.is_pause_over = True
+    assert not pending.is_held(older)
+    assert not Bench().start().pending.is_held(older), "nothing waits"
+
+
+def test_the_pause_grows_although_releases_take_turns():
+    bench, pending, _ = waiting()
+    assert pending.trials() == 1
+    pending.begin(firmware(3)[0])
+    assert pending.read().attempts == 2 and pending.trials() == 1
+    assert pending.is_held(firmware(2)[0]), "also while the newer one is incomplete"
+    found = bench.load().pending
+    assert found.trials() == 1 and found.is_held(firmware(2)[0])
+    found.begin(firmware(2)[0])
+    assert found.read().attempts == 2 and found.trials() == 1
+    assert Bench().start().pending.trials() == 0
+    fresh = Bench().start().pending
+    fresh.begin(firmware(2)[0])
+    assert fresh.trials() == 0 and not fresh.is_held(firmware(1)[0])
 
 
 def test_a_retry_stages_the_slot_again_and_counts():
@@ -183,10 +211,10 @@ def test_without_a_release_nothing_is_retried_recorded_or_confirmed():
     pending = bench.start().pending
     pending.retry()
     pending.record_outcome(trial_state.NO_SERVER)
-    pending.void_above(0)
+    pending.renew_keys(0)
     assert pending.confirm() is None
     assert bench.store.read("pending") is None and not bench.flash.erased
-    assert pending.known_sequence() == 0 and pending.may_try_delta() is False
+    assert pending.known_sequence(2) == 0 and pending.may_try_delta() is False
     pending.begin(firmware()[0])
     assert pending.confirm() is None, "a release that is not on trial"
     assert bench.boot_state.is_blank_trailer(1) and pending.read().sequence == 2
@@ -204,13 +232,13 @@ def test_a_patch_is_tried_until_it_was_refused():
 
 def test_what_the_roots_do_not_vouch_for_is_forgotten():
     bench, pending, _ = waiting()
-    pending.void_above(2)
+    pending.renew_keys(2)
     assert pending.read().sequence == 2 and pending.is_retry_wanted, "the ceiling itself is vouched for"
-    pending.void_above(1)
+    pending.renew_keys(1)
     assert pending.read() is None and bench.boot_state.is_blank_trailer(1)
     assert not pending.is_retry_wanted and not pending.is_void
     bench.load().pending.begin(firmware()[0])
-    bench.load().pending.void_above(3)
+    bench.load().pending.renew_keys(3)
     assert bench.load().pending.read().sequence == 2
 
 
@@ -218,8 +246,8 @@ def test_a_trial_that_the_roots_do_not_vouch_for_asks_for_a_restart():
     bench = Bench()
     bench.install(*firmware())
     pending = bench.start(on_trial()).pending
-    assert pending.is_trial and not pending.is_void and pending.known_sequence() == 2
-    pending.void_above(1)
+    assert pending.is_trial and not pending.is_void and pending.known_sequence(2) == 2
+    pending.renew_keys(1)
     assert pending.is_void and pending.is_trial and pending.confirm() is None
     assert bench.boot_state.is_blank_trailer(1)
 
@@ -228,7 +256,7 @@ def test_marks_of_a_confirmed_slot_are_not_erased_although_its_number_is_too_hig
     bench = Bench()
     bench.install(*firmware())
     bench.boot_state.confirm(1)
-    bench.load().pending.void_above(1)
+    bench.load().pending.renew_keys(1)
     assert bench.boot_state.marks(1).is_confirmed and bench.store.read("pending") is None
 
 

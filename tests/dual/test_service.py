@@ -267,6 +267,32 @@ def test_a_stored_release_is_staged_again_only_if_the_owner_asks():
     assert bench.consent.offers == [7] and bench.installer.installed == []
 
 
+def test_a_release_that_must_wait_for_the_end_of_a_pause_is_offered_to_the_owner():
+    bench = Bench()
+    bench.offer()
+    bench.pending.holds = True
+    assert bench.check() is None
+    assert bench.consent.offers == [7] and bench.installer.installed == []
+    bench.consent.asked = True
+    assert bench.check() is None
+    assert bench.installer.installed == [7]
+
+
+def test_what_waits_for_the_owner_is_over_only_after_a_check_that_came_so_far_or_with_a_new_key_set():
+    bench = Bench()
+    name = bench.source.name
+    bench.check()
+    assert bench.consent.log == ["begin " + name, "end"]
+    bench.source.fails = ("support",)
+    bench.check()
+    assert bench.consent.log == ["begin " + name, "end", "begin " + name]
+    bench.source.fails = ()
+    bench.source.offered_keys = base.signed()
+    bench.source.tracker = b"tracker-2"
+    bench.check()
+    assert bench.consent.log[3:] == ["begin " + name, "withdraw", "end"]
+
+
 def test_a_release_without_consent_is_not_installed():
     bench = Bench()
     bench.offer()

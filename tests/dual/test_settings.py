@@ -89,6 +89,15 @@ def test_without_a_time_a_postponement_continues():
     assert may_install(Settings(True, 0), None)
 
 
+def test_a_postponement_that_began_at_a_wrong_time_ends_when_the_time_is_corrected():
+    far = Settings(True, NOW_S + (400 + POSTPONE_DAYS) * DAY_S)
+    assert may_install(far, NOW_S)
+    assert not may_install(far, NOW_S + 400 * DAY_S)
+    assert not may_install(Settings(True, NOW_S + POSTPONE_DAYS * DAY_S), NOW_S)
+    assert may_install(Settings(True, NOW_S + POSTPONE_DAYS * DAY_S + 1), NOW_S)
+    assert may_install(Settings(True, NOW_S), NOW_S)
+
+
 def test_without_a_time_nothing_can_be_put_off():
     assert refused(SettingsError, Bench(now_s=None).consent.postpone, 1).fields["reason"] == "no time"
 
@@ -202,3 +211,46 @@ def test_settings_that_cannot_be_are_refused():
     refused(CodecError, settings.decode, settings.encode(Settings(True, -1)))
     refused(CodecError, settings.decode, good + b"\x00")
     refused(CodecError, settings.decode, settings.encode(Settings(1, 5)))
+
+
+def waiting():
+    """Return a bench whose owner was offered release 7 by one source, and asked for it."""
+    bench = Bench()
+    bench.consent.set_automatic(False)
+    bench.consent.begin("one")
+    bench.consent.allows(RELEASE)
+    bench.consent.end()
+    bench.consent.install_now()
+    return bench.consent
+
+
+def test_a_waiting_release_is_over_when_its_source_offers_it_no_more():
+    for source, is_over in (("two", False), ("one", True)):
+        consent = waiting()
+        assert consent.offered.sequence == 7 and consent.is_asked(RELEASE)
+        consent.begin(source)
+        assert consent.offered is not None, "a check that does not come to its end proves nothing"
+        consent.end()
+        assert (consent.offered is None) == is_over and consent.is_asked(RELEASE) != is_over
+        consent.end()
+        assert consent.waiting_sequence() == 0
+
+
+def test_a_waiting_release_that_is_offered_again_goes_on_waiting():
+    consent = waiting()
+    consent.begin("two")
+    consent.offer(RELEASE)
+    consent.end()
+    consent.begin("one")
+    consent.end()
+    assert consent.offered.sequence == 7, "the other source offers it still"
+    consent.begin("two")
+    consent.end()
+    assert consent.offered is None
+
+
+def test_what_was_withdrawn_can_not_be_installed():
+    consent = waiting()
+    consent.withdraw()
+    assert not consent.is_asked(RELEASE) and consent.waiting_sequence() == 0
+    assert refused(SettingsError, consent.install_now).fields["reason"] == "no offer"

@@ -152,6 +152,7 @@ def test_each_number_of_a_stored_verdict_keeps_its_words():
         (trial_state.WATCHDOG, "watchdog"),
         (trial_state.RESTARTED, "restarted before it confirmed"),
         (trial_state.UNFIT, "cannot be installed on this unit"),
+        (trial_state.TOO_MANY, "too many newer releases failed"),
     ):
         assert trial_state.CAUSES[cause] == text
-    assert trial_state.CAUSES[0] == "" and len(trial_state.CAUSES) == 7
+    assert trial_state.CAUSES[0] == "" and len(trial_state.CAUSES) == 8

@@ -90,7 +90,7 @@ def test_what_is_under_way_is_given_up_before_the_key_set_is_stored():
     def fail(ceiling):
         raise StorageError(reason="power")
 
-    bench.service.releases.pending.void_above = fail
+    bench.service.releases.pending.renew_keys = fail
     bench.source.offered_keys = base.signed(ceilings=keyset.Ceilings(41, None))
     bench.check()
     assert bench.store.read("keyset") is None

@@ -60,7 +60,7 @@ class NothingPending:
     is_trial = False
     is_void = False
 
-    def void_above(self, ceiling):
+    def renew_keys(self, ceiling):
         self.ceiling = ceiling
 
     def confirm(self):
@@ -375,11 +375,21 @@ class KeepsWaiting:
     def is_asked(self, manifest):
         return False
 
+    def begin(self, source):
+        pass
+
+    def end(self):
+        pass
+
+    def withdraw(self):
+        pass
+
 
 def test_a_release_of_a_new_author_is_tried_again_after_the_key_set_that_names_it():
     bench = Bench()
     bench.service.consent = consent = KeepsWaiting()
     bench.service.releases.pending.is_waiting = lambda manifest: False
+    bench.service.releases.pending.is_held = lambda manifest: False
     private = base.PRIVATES[b"author-2"]
     release = test_trust.signed(
         test_trust.content(),

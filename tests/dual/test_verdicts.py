@@ -138,11 +138,11 @@ def test_envelopes_that_anyone_can_make_lift_a_verdict_only_a_few_times():
     tried = 0
     for _ in range(3):  # a broker offers all of them in turn, again and again
         for envelope in envelopes:
-            if not failures.cause(name, envelope, False):
+            if not failures.cause(2, name, envelope, False):
                 failures.add(2, name, trial_state.REFUSED_BY_ROM, envelope)
                 tried += 1
     assert tried == 1 + RENEWED_OFFERS
-    assert failures.cause(name, envelopes[0], True) == 0, "the owner can always try again"
+    assert failures.cause(2, name, envelopes[0], True) == 0, "the owner can always try again"
 
 
 def stored_verdicts(stored):
@@ -171,7 +171,7 @@ def test_verdicts_of_another_form_count_as_none_and_stop_no_unit():
         {},
     ):
         failures = stored_verdicts(stored)
-        assert failures.cause(name, b"e" * 32, False) == 0 and failures.newest() == 0, stored
+        assert failures.cause(2, name, b"e" * 32, False) == 0 and failures.newest(1 << 53) == 0, stored
         failures.forget(9)
 
 
@@ -179,7 +179,7 @@ def test_a_verdict_is_kept_with_every_cause_and_beside_ones_of_another_form():
     name = b"r" * 32
     for cause in range(1, len(trial_state.CAUSES)):
         failures = stored_verdicts([5, [2, name, cause, b"e" * 32], [3, name, 99, b""]])
-        assert failures.cause(name, b"e" * 32, False) == cause and failures.newest() == 2
+        assert failures.cause(2, name, b"e" * 32, False) == cause and failures.newest(1 << 53) == 2
 
 
 def test_each_release_has_its_own_verdict_and_its_own_envelopes():
@@ -189,9 +189,9 @@ def test_each_release_has_its_own_verdict_and_its_own_envelopes():
     for at in (0, 1, 2):
         failures.add(2 + at, names[at], 3 + at, bytes([10 + at]) * 32)
     for read in (failures, Failures(store)):  # as remembered, and as read at the next start
-        assert [read.cause(name, b"", True) for name in names] == [3, 4, 5]
-        assert read.cause(b"\0" * 32, b"", True) == read.cause(b"\xff" * 32, b"", True) == 0
-        assert read.newest() == 4
+        assert [read.cause(2, name, b"", True) for name in names] == [3, 4, 5]
+        assert read.cause(2, b"\0" * 32, b"", True) == read.cause(2, b"\xff" * 32, b"", True) == 0
+        assert read.newest(1 << 53) == 4
     failures.add(3, names[1], 5, bytes([20]) * 32)
     assert store.read_map("failed") == {
         1: [
@@ -208,12 +208,12 @@ def test_an_envelope_that_failed_twice_is_remembered_once():
     for _ in range(2):
         failures.add(2, b"r" * 32, trial_state.REFUSED_BY_ROM, b"e" * 32)
     assert store.read_map("failed")[1][0][3] == b"e" * 32
-    assert failures.cause(b"r" * 32, b"e" * 32, False) == trial_state.REFUSED_BY_ROM
-    assert failures.cause(b"r" * 32, b"n" * 32, False) == 0
+    assert failures.cause(2, b"r" * 32, b"e" * 32, False) == trial_state.REFUSED_BY_ROM
+    assert failures.cause(2, b"r" * 32, b"n" * 32, False) == 0
     failures.add(2, b"r" * 32, trial_state.REFUSED_BY_ROM, b"n" * 32)
     for tried in (b"e" * 32, b"n" * 32):
-        assert failures.cause(b"r" * 32, tried, False) == trial_state.REFUSED_BY_ROM
-    assert failures.cause(b"r" * 32, b"m" * 32, False) == 0
+        assert failures.cause(2, b"r" * 32, tried, False) == trial_state.REFUSED_BY_ROM
+    assert failures.cause(2, b"r" * 32, b"m" * 32, False) == 0
 
 
 def test_a_confirm_forgets_what_is_not_above_its_number_and_writes_only_then():
@@ -225,18 +225,18 @@ def test_a_confirm_forgets_what_is_not_above_its_number_and_writes_only_then():
     failures.forget(1)
     assert len(store._records.log) == writes
     failures.forget(3)
-    assert [entry[0] for entry in store.read_map("failed")[1]] == [4] and failures.newest() == 4
+    assert [entry[0] for entry in store.read_map("failed")[1]] == [4] and failures.newest(1 << 53) == 4
     failures.forget(4)
-    assert store.read("failed") is None and failures.newest() == 0
+    assert store.read("failed") is None and failures.newest(1 << 53) == 0
 
 
 def test_a_record_that_cannot_be_read_is_one_without_verdicts():
     store = Store(MemoryRecords(), DEVICE)
     Failures(store).add(2, b"r" * 32, trial_state.WATCHDOG, b"")
     store._records.damage("failed")
-    assert Failures(store).newest() == 0
+    assert Failures(store).newest(1 << 53) == 0
     Failures(store).add(3, b"s" * 32, trial_state.WATCHDOG, b"")
-    assert Failures(store).newest() == 3
+    assert Failures(store).newest(1 << 53) == 3
 
 
 def test_the_largest_record_of_verdicts_fits():
@@ -244,10 +244,93 @@ def test_the_largest_record_of_verdicts_fits():
     for number in range(40):
         for envelope in range(1 + RENEWED_OFFERS):
             failures.add((1 << 64) - 1, bytes([number]) * 32, 5, bytes([envelope]) * 32)
-    assert failures.cause(b"\x27" * 32, b"", False) == trial_state.RESTARTED
+    assert failures.cause(2, b"\x27" * 32, b"", False) == trial_state.RESTARTED
     oldest = 40 - FAILED_RELEASES
-    assert failures.cause(bytes([oldest]) * 32, b"", False) == trial_state.RESTARTED
-    assert failures.cause(bytes([oldest - 1]) * 32, b"", False) == 0
+    assert failures.cause(2, bytes([oldest]) * 32, b"", False) == trial_state.RESTARTED
+    assert failures.cause(2, bytes([oldest - 1]) * 32, b"", False) == trial_state.TOO_MANY
+
+
+def rounds(failures, numbers, times=3):
+    """Offer failing releases in turn, several times; return how many trials that costs."""
+    tried = 0
+    for _ in range(times):
+        for number in numbers:
+            name = bytes([number]) * 32
+            if not failures.cause(number, name, b"e" * 32, False):
+                failures.add(number, name, trial_state.WATCHDOG, b"e" * 32)
+                tried += 1
+    return tried
+
+
+def test_any_number_of_failing_releases_in_turn_costs_one_trial_each():
+    for numbers in (
+        list(range(2, 42)),
+        list(range(41, 1, -1)),
+        list(range(2, 42, 2)) + list(range(3, 42, 2)),
+    ):
+        store = Store(MemoryRecords(), DEVICE)
+        assert rounds(Failures(store), numbers) <= len(numbers)
+        restarted = Failures(store)
+        assert rounds(restarted, numbers) == 0, "the floor is stored"
+        assert restarted.cause(42, b"g" * 32, b"", False) == 0, "a newer release is installed"
+
+
+def test_below_sixteen_failed_releases_only_the_owner_tries_one():
+    failures = Failures(Store(MemoryRecords(), DEVICE))
+    rounds(failures, range(10, 10 + FAILED_RELEASES))
+    assert failures.cause(9, b"g" * 32, b"", False) == 0, (
+        "all verdicts are remembered: nothing else is refused"
+    )
+    rounds(failures, [10 + FAILED_RELEASES])
+    for number in (9, 10):
+        assert failures.cause(number, b"g" * 32, b"", False) == trial_state.TOO_MANY
+        assert failures.cause(number, b"g" * 32, b"", True) == 0
+    assert failures.cause(11, b"g" * 32, b"", False) == 0
+    assert failures.cause(11, bytes([11]) * 32, b"", True) == trial_state.WATCHDOG
+
+
+def test_a_confirm_and_a_new_key_set_end_the_floor():
+    for end in (lambda failures: failures.forget(10), lambda failures: failures.renew(None)):
+        store = Store(MemoryRecords(), DEVICE)
+        rounds(Failures(store), range(10, 11 + FAILED_RELEASES))
+        failures = Failures(store)
+        failures.forget(9)
+        assert failures.cause(9, b"g" * 32, b"", False) == trial_state.TOO_MANY
+        end(failures)
+        for read in (failures, Failures(store)):
+            assert read.cause(9, b"g" * 32, b"", False) == 0
+            assert read.cause(11, bytes([11]) * 32, b"", False) == trial_state.WATCHDOG
+        assert store.read_map("failed").get(2) is None
+
+
+def test_what_failed_above_the_ceiling_of_the_roots_is_forgotten():
+    store = Store(MemoryRecords(), DEVICE)
+    rounds(Failures(store), [3, 100, 101])
+    Failures(store).renew(100)
+    failures = Failures(store)
+    assert failures.newest(1 << 53) == 100
+    assert [failures.cause(number, bytes([number]) * 32, b"", False) for number in (3, 100, 101)] == [4, 4, 0]
+    writes = len(store._records.log)
+    failures.renew(100)
+    failures.renew(None)
+    assert len(store._records.log) == writes
+
+
+def test_a_release_that_failed_above_the_newest_that_the_tracker_names_hides_no_withheld_one():
+    failures = Failures(Store(MemoryRecords(), DEVICE))
+    rounds(failures, [3, 200])
+    assert [failures.newest(named) for named in (2, 3, 9, 199, 200)] == [0, 3, 3, 3, 200]
+    rounds(failures, range(10, 10 + FAILED_RELEASES - 1))
+    assert failures.newest(9) == 3, "the floor counts: that release was refused too"
+
+
+def test_a_floor_of_another_form_is_none():
+    name = b"r" * 32
+    for floor in ("5", True, b"5", [5], None):
+        store = Store(MemoryRecords(), DEVICE)
+        store.write_map("failed", {1: [[2, name, 4, b"e" * 32]], 2: floor})
+        failures = Failures(store)
+        assert failures.cause(1, b"g" * 32, b"", False) == 0 and failures.newest(9) == 2
 
 
 class FullOf(MemoryRecords):

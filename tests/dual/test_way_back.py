@@ -30,7 +30,7 @@ def on_trial(sequence, is_alone=False):
 def test_a_release_on_trial_above_the_ceiling_is_never_confirmed():
     for is_alone in (False, True):
         bench, found = on_trial(THIEF, is_alone)
-        found.pending.void_above(CEILING)
+        found.pending.renew_keys(CEILING)
         assert found.pending.is_void and found.pending.is_trial
         assert found.pending.confirm() is None
         found = bench.start(booted(reset_reason=RESET_SOFTWARE))
@@ -42,7 +42,7 @@ def test_a_release_on_trial_above_the_ceiling_is_never_confirmed():
 
 def test_a_release_up_to_the_ceiling_is_confirmed_as_before():
     _bench, found = on_trial(CEILING + 1)
-    found.pending.void_above(CEILING + 1)
+    found.pending.renew_keys(CEILING + 1)
     assert not found.pending.is_void
     assert found.pending.confirm() is None
     assert found.progress.value.manifest_sequence == CEILING + 1
@@ -53,7 +53,7 @@ def test_a_release_that_waits_for_its_next_trial_is_forgotten():
     found.pending.record_outcome(trial_state.NO_SERVER)
     found = bench.start()
     assert found.pending.is_retry_wanted
-    found.pending.void_above(CEILING)
+    found.pending.renew_keys(CEILING)
     found.pending.retry()
     assert not found.pending.is_retry_wanted and not found.pending.is_void
     assert not bench.boot_state.marks(1).is_staged
@@ -63,13 +63,13 @@ def test_a_power_cut_while_it_is_forgotten_leaves_nothing_to_confirm():
     bench, found = on_trial(THIEF)
     bench.store.delete = None  # the power fails before the record is deleted
     try:
-        found.pending.void_above(CEILING)
+        found.pending.renew_keys(CEILING)
         raise AssertionError("deleted")
     except TypeError:
         del bench.store.delete
     found = bench.start()
     assert not found.pending.is_trial and not bench.boot_state.marks(1).is_staged
-    found.pending.void_above(CEILING)  # the key set is offered again
+    found.pending.renew_keys(CEILING)  # the key set is offered again
     assert found.pending.read() is None
 
 

@@ -65,10 +65,11 @@ class WholeUnit:
         pending = SimpleNamespace(
             is_trial=False,
             confirm=lambda: None,
-            known_sequence=lambda: 0,
+            known_sequence=lambda named: 0,
             is_void=False,
-            void_above=lambda ceiling: None,
+            renew_keys=lambda ceiling: None,
             is_waiting=lambda manifest: False,
+            is_held=lambda manifest: False,
             verdict=lambda manifest, is_asked: 0,
         )
         self.consent = Consent(user, time, lambda: None)

@@ -129,7 +129,7 @@ def _keys_before_floors(plant: Plant) -> None:
     """The key set is stored before the floors that its keys lower or keep."""
     refresh = TrustedState.refresh_keys
 
-    async def early(self: Any, source: Any, void_above: Any) -> bool:
+    async def early(self: Any, source: Any, renew_keys: Any) -> bool:
         save = self._progress.save
         late: list[Any] = []
         write = self._store.write
@@ -143,7 +143,7 @@ def _keys_before_floors(plant: Plant) -> None:
         self._progress.save = late.append
         self._store.write = keep
         try:
-            return bool(await refresh(self, source, void_above))
+            return bool(await refresh(self, source, renew_keys))
         finally:
             del self._progress.save, self._store.write
 

@@ -27,10 +27,11 @@ class Pending:
     def __init__(self, *, is_trial: bool) -> None:
         self.is_trial = is_trial
         self.is_retry_wanted = not is_trial
+        self.is_pause_over = self.is_held_back = False
         self.log: list[str] = []
 
-    def read(self) -> SimpleNamespace:
-        return SimpleNamespace(attempts=1)
+    def trials(self) -> int:
+        return 1
 
     def retry(self) -> None:
         self.log.append("staged again")
@@ -93,6 +94,29 @@ def test_a_release_that_a_newer_one_replaced_meanwhile_is_not_staged_again() -> 
 
     watch(pending, replace)
     assert pending.log == ["restart: a release is tried again", "reset"]
+
+
+def test_before_a_release_is_staged_again_an_older_one_that_waited_is_asked_for() -> None:
+    pending = Pending(is_trial=False)
+    pending.is_held_back = True
+
+    async def run() -> None:
+        unit = updater(pending)
+        watching = asyncio.ensure_future(unit.watch_trial())
+        await unit._wake.wait()
+        assert pending.is_pause_over and pending.log == []
+        await watching
+
+    with pytest.raises(Reset):
+        virtual.run(run())
+    assert pending.log == ["restart: a release is tried again", "staged again", "reset"]
+
+
+def test_the_pause_is_over_although_the_newer_release_was_never_complete() -> None:
+    pending = Pending(is_trial=False)
+    pending.is_retry_wanted = False
+    virtual.run(updater(pending).watch_trial())
+    assert pending.is_pause_over and pending.log == []
 
 
 def test_the_end_of_the_wait_is_known_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
