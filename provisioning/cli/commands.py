@@ -18,6 +18,14 @@ from provisioning.cli.input_files import regular_inputs
 class Command(TyperCommand):
     """A command whose expected errors are reported with their exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """As TyperCommand. The words that Pydantic puts before the text of a ValueError are left out."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command inside the boundary."""
         with boundary(), regular_inputs():

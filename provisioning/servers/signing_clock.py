@@ -8,7 +8,8 @@ one record from it refuses the right time for 30 days. Rules:
    in a file beside that of rule 3, so a restart of the service does not end the refusal. A restart of the machine
    starts the steady clock again; then rule 3 decides.
 3. The latest signed time is kept in a file, rounded up to RESERVE_S and written before the signature. After a start, a
-   clock that is earlier, or more than PAUSE_S later, is refused until `accept` confirms the time.
+   clock that is earlier, or more than PAUSE_S later, is refused until `accept` confirms the time. If this file alone
+   is missing, it is lost: the service does not start before `accept`.
 docs/signing.md describes how root keys undo a wrong time that was signed in spite of these rules.
 """
 
@@ -93,6 +94,8 @@ class SigningClock:
         # The base: system time and steady time of one moment.
         self._base = None if state is None else _read_base(state, self._boot_id)
         self._signed_until_s = None if state is None else _read(state)
+        if state is not None and self._signed_until_s is None and _base_path(state).exists():
+            raise ClockError(f"{state} is lost: check the clock, then confirm it: {_confirm(state)}")
 
     def __call__(self) -> int:
         """Return the time in unix seconds. Raises ClockError, OSError."""
@@ -102,6 +105,9 @@ class SigningClock:
                 raise ClockError("the clock of this machine is not synchronised: start its time service")
             if self._base is None:
                 self._check_pause(now_s)
+                self._reserve(
+                    now_s
+                )  # before the base: a base without the latest time means that the time was lost
                 self._set_base(now_s, steady_s)
             assert self._base is not None  # noqa: S101 - set above
             self._check_jump(now_s, steady_s, *self._base)

@@ -123,3 +123,9 @@ def test_after_the_command_pipes_are_read_again(tmp_path: Path) -> None:
             assert other.read(1) == b"x"
     finally:
         os.close(reader)
+
+
+def test_a_value_that_is_refused_is_named_without_words_of_the_library() -> None:
+    code, output = run("release inspect {path}", Path("a\0b"))
+    assert code == 2
+    assert "embedded null byte" in output and "Value error" not in output

@@ -141,6 +141,32 @@ def test_the_latest_time_is_durable_before_it_is_signed(machine: Machine, tmp_pa
         machine.steady_s += RESERVE_S // 2
 
 
+def test_a_latest_time_that_was_lost_is_no_first_start(machine: Machine, tmp_path: Path) -> None:
+    state = tmp_path / "signed"
+    machine.clock(state)()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["signed", "signed.base"]
+    state.unlink()
+    with pytest.raises(ClockError, match="is lost: check the clock, then confirm it: firstboot serve accept"):
+        machine.clock(state)
+    SigningClock.accept(state, START_S)
+    assert machine.clock(state)() == START_S
+
+
+def test_a_kill_at_the_first_signature_leaves_no_file_that_refuses_the_next_start(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, written = tmp_path / "signed", []
+
+    def killed(path: Path, data: bytes) -> None:
+        written.append(path.name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("provisioning.servers.signing_clock.write_durably", killed)
+    with pytest.raises(KeyboardInterrupt):
+        machine.clock(state)()
+    assert written == ["signed"]
+
+
 def test_a_damaged_file_of_the_latest_time_is_a_typed_error(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "signed").write_bytes(b"\xff")
     with pytest.raises(ClockError, match="damaged"):
