@@ -98,7 +98,7 @@ def _next_check_s(updates: "UpdateService") -> "int | None":
 
 
 def _is_installed(news: "News | None", found: "Releases") -> bool:
-    """Return whether the stored text is about the release that runs: one that failed has stored its text too."""
+    """Return whether the stored text is about the running release: one that failed has stored its text too."""
     number = found.progress.value.manifest_sequence
     pending = found.pending.read() if found.pending.is_trial else None
     return news is not None and news.sequence == (number if pending is None else pending.sequence)

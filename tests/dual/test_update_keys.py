@@ -372,29 +372,20 @@ class KeepsWaiting:
         self.offered.append(manifest.sequence_number)
         return False
 
-    def is_asked(self, manifest):
-        return False
-
-    def begin(self, source):
+    def begin(self, _=None):
         pass
 
-    def end(self):
-        pass
-
-    def withdraw(self):
-        pass
+    is_asked = end = withdraw = begin
 
 
 def test_a_release_of_a_new_author_is_tried_again_after_the_key_set_that_names_it():
     bench = Bench()
     bench.service.consent = consent = KeepsWaiting()
-    bench.service.releases.pending.is_waiting = lambda manifest: False
-    bench.service.releases.pending.is_held = lambda manifest: False
+    pending = bench.service.releases.pending
+    pending.is_waiting = pending.is_held = lambda manifest: False
     private = base.PRIVATES[b"author-2"]
-    release = test_trust.signed(
-        test_trust.content(),
-        (lambda digest: test_trust.signature(digest, private, key_id=b"author-2"),),
-    )
+    by_author = (lambda digest: test_trust.signature(digest, private, key_id=b"author-2"),)
+    release = test_trust.signed(test_trust.content(), by_author)
 
     async def envelope():
         return release
