@@ -2,7 +2,8 @@
 
 Instructions are those of the guest under `-icount shift=0` with frozen code that runs by itself: the same in every run.
 The board's SysTick counts them in steps of 40. Transfers are in virtual time. Only row 9 is wall time of this machine.
-ARGS="--write" writes the table into docs/performance.md; ARGS="--only board" measures one part.
+ARGS="--write" writes the table into docs/performance.md; ARGS="--only board" measures one part; ARGS="--trends" draws
+how costs grow (trends.py).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from provisioning.keys.hss_signer import FORMS, HssSigner
 from provisioning.keys.pem import private_pem, write_private
 from provisioning.release.image import ImageKey, image_key, key_hash, sign_image
 from renode.qemu import QemuBoard
-from tests.benchmarks import cuts, links, station
+from tests.benchmarks import cuts, links, station, trends
 from tests.benchmarks.rows import TICK, Result, results, summary, table
 from tests.emulated.boot_support import VECTORS
 
@@ -38,6 +39,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 RUN_TIMEOUT_S = 400
 BUILD_NUMBER = 7  # of the benchmark image: an update installs the running image as the release of this number
 PAGE = CHECKOUT / "docs" / "performance.md"
+TRENDS = CHECKOUT / "docs" / "assets" / "trends.svg"
 MARKS = ("<!-- make bench --write: begin -->", "<!-- make bench --write: end -->")
 BODY_BYTES = 100 * 1024
 THIRD_IMAGE_AT = 0x500000  # any free place in NVM: the ROM's code takes an offset
@@ -209,7 +211,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be repeated")
+    parser.add_argument(
+        "--trends", action="store_true", help="draw how costs grow into docs/assets/trends.svg"
+    )
     options = parser.parse_args(words)
+    if options.trends and options.only and "board" not in options.only:
+        parser.error("--trends draws figures of the board")
     if options.write and options.only:
         parser.error("--write needs every part: the page keeps whole tables")
     measured, absent = measure(options.only or list(PARTS))
@@ -217,6 +224,11 @@ def main(arguments: list[str] | None = None) -> int:
     print(table(found))
     ending = summary(found, absent)
     print(f"\n{ending}")
+    grown = trends.series(measured)
+    if grown:
+        print(f"\n{trends.table(grown)}")
+    if grown and options.trends:
+        _replace(TRENDS, trends.drawing(grown))
     if options.json:
         rows = [vars(one.row) | {"value": one.value, "verdict": one.verdict} for one in found]
         _replace(options.json, json.dumps({"rows": rows, "not_measured": absent}, indent=1) + "\n")

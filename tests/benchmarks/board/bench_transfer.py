@@ -186,15 +186,15 @@ def contents(digests):
     return {digest: (index * CHUNK, CHUNK) for index, digest in enumerate(digests)}
 
 
-def ticks_of_transfer(over, peer, digests):
-    """Return the ticks of CHUNKS chunks on the unit's side, without those of `peer`."""
+def ticks_of_transfer(over, peer, digests, count=CHUNKS):
+    """Return the ticks of `count` chunks on the unit's side, without those of `peer`."""
     spent = []
 
     async def work(source):
         await fetch(source, digests, 2)  # creates everything that is created once
         gc.collect()
         before, start = peer.ticks, time.ticks_cpu()
-        await fetch(source, digests, CHUNKS)
+        await fetch(source, digests, count)
         spent.append(time.ticks_diff(time.ticks_cpu(), start) - (peer.ticks - before))
 
     over(peer, work)

@@ -1,8 +1,10 @@
 """The benchmark's own rules: reached figures, derived figures, and the page that it updates."""
 
+import re
+
 import pytest
 
-from tests.benchmarks import links, rows, run
+from tests.benchmarks import links, rows, run, trends
 
 
 def row(reach, *, is_floor=False):
@@ -90,3 +92,30 @@ def test_transfers_reach_their_share_of_the_link():
     figures = links.figures()
     found = [one for one in rows.results(figures) if one.row.name in figures]
     assert [one.row.name for one in found if one.verdict != "reached"] == []
+
+
+MEASURED = {"trend.keys.8": 30.0, "trend.keys.2": 10.0, "trend.log.0": 5.0, "manifest": 7.0}
+
+
+def test_the_figures_of_a_trend_are_in_the_order_of_x_and_in_instructions():
+    assert trends.series(MEASURED) == {"keys": [(2, 400), (8, 1200)], "log": [(0, 200)]}
+
+
+def test_a_trend_says_what_one_more_costs():
+    lines = trends.table(trends.series(MEASURED)).splitlines()
+    assert lines[2] == "| Decision: authors in the anchors | 2: 400 | 8: 1 200 | 133 |"
+    assert lines[3].endswith("| 0: 200 | 0: 200 | 0 |")
+
+
+def test_trends_are_drawn_with_a_point_for_each_figure():
+    drawn = trends.drawing(trends.series(MEASURED))
+    circles = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawn)
+    assert len(circles) == 3
+    assert (
+        float(circles[1][0]) == trends.WIDTH - trends.RIGHT
+    )  # the largest values are at the right and at the top
+    assert float(circles[1][1]) == trends.TOP
+
+
+def test_the_figures_of_trends_are_no_rows():
+    assert all(one.value is None for one in rows.results({"trend.keys.8": 1.0}))
