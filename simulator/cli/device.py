@@ -192,7 +192,7 @@ def _serve(settings: DeviceSettings, directory: Path) -> None:
                     print_access_point(unit)
             if air is not None:
                 print_networks(air)
-        _print_end()
+        _print_end(air)
         _watch([unit.machine for unit in units], air)
     raise WorldError("the unit stopped")
 
@@ -215,10 +215,14 @@ def _print_unit(unit: RunningUnit) -> None:
     typer.echo(f"  or           firstboot onboard --label {label['picture']} --host {unit.address[8:-1]}\n")
 
 
-def _print_end() -> None:
-    """Print how to end the command."""
+def _print_end(air: Air | None) -> None:
+    """Print how to end the command, and what a person can type meanwhile."""
     sys.stdout.flush()  # a program that reads this through a pipe waits for it
-    hint = "press Enter to press its button, " if sys.stdin.isatty() else ""
+    hint = ""
+    if sys.stdin.isatty():
+        hint = "press Enter to press its button, "
+        if air is not None:
+            hint += f'type {CHANGE} and Enter to change the passphrase of "{HOME}", '
     _note(f"running; {hint}Ctrl-C ends it")
 
 
