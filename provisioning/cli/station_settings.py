@@ -59,6 +59,12 @@ class StationSettings:
         str | None,
         typer.Option("--image-digest", metavar="HEX", help="SHA-256 of the only image that units may run."),
     ] = None
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            "--image", metavar="FILE", help="The signed image of the batch: the only one that units may run."
+        ),
+    ] = None
     label_template: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +84,7 @@ class StationSettings:
         template = self.label_template
         if template is None and definition.label_template is not None:
             template = self.product.parent / definition.label_template
-        digest = self.image_digest
+        digest = self._image_digest()
         return StationConfig(
             product=definition,
             labels_dir=self.labels,
@@ -86,9 +92,19 @@ class StationSettings:
             station_name=self.station_name,
             archive_dir=self.archive,
             development=self.development,
-            expected_image_digest=definition.image_sha256 if digest is None else bytes.fromhex(digest),
+            expected_image_digest=definition.image_sha256 if digest is None else digest,
             label_template=STANDARD if template is None else load_template(template),
         )
+
+    def _image_digest(self) -> bytes | None:
+        """Return the digest of the image that the options name, None without one. Raises InputError, ValueError."""
+        if self.image is None:
+            return None if self.image_digest is None else bytes.fromhex(self.image_digest)
+        if self.image_digest is not None:
+            raise InputError("Give --image or --image-digest, not both.")
+        from provisioning.compliance.evidence_run import signed_image
+
+        return signed_image(self.image.read_bytes(), str(self.image)).digest
 
     @contextmanager
     def opened(self) -> Iterator[Registry]:

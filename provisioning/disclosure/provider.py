@@ -36,6 +36,8 @@ from provisioning.product.product import Product
 
 FEED: Final = f"{PAGES}/feed.xml"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_TITLE: Final = "Advisories for programs (CSAF 2.0)"
+_TITLE_OF_KEYS: Final = "The OpenPGP keys of our advisories"
 _ALGORITHMS: Final = ("sha256", "sha512")
 
 
@@ -174,7 +176,10 @@ def _pages(site: Site, keys: Sequence[PublicKey]) -> dict[str, bytes]:
         pages[csaf.page_path(one)] = templates.get_template("advisory.html").render(common, one=values)
     for folder, names in _listings(site.advisories, keys).items():
         pages[f"{folder}/index.html"] = templates.get_template("listing.html").render(
-            common, names=names, up="../" * (folder.count("/") + 1)
+            common,
+            title=_TITLE_OF_KEYS if folder.endswith(f"/{KEYS}") else _TITLE,
+            names=names,
+            up="../" * (folder.count("/") + 1),
         )
     found = {path: text.encode() for path, text in pages.items()}
     found[f"{PAGES}/style.css"] = (_TEMPLATES / "form.css").read_bytes()

@@ -84,6 +84,7 @@ def test_the_feed_the_listings_and_the_page_lead_to_the_signature(
     assert {"rel": "signature", "href": f"{BASE}{ONE}.asc"} in entry["link"]
     assert "sa-2026-0001.json.asc" in (out / FOLDER / "2026/index.html").read_text()
     assert "openpgp/index.html" in (out / FOLDER / "index.html").read_text()
+    assert "The OpenPGP keys of our advisories" in (out / FOLDER / "openpgp/index.html").read_text()
     page = (out / "advisories/sa-2026-0001.html").read_text()
     assert f"../{ONE}.asc" in page and f"../{FOLDER}/openpgp/index.html" in page
 

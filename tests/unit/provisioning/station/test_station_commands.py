@@ -123,6 +123,19 @@ def test_a_unit_with_another_image_is_a_failure(folder: Path, served: ServedUnit
     assert json.loads(result.stdout)["outcome"] == "FAIL"
 
 
+def test_an_image_and_a_digest_together_are_refused(folder: Path, served: ServedUnit) -> None:
+    (folder / "image.img").write_bytes(b"x")
+    both = ("--image", str(folder / "image.img"), "--image-digest", "ab" * 32)
+    result = provision(folder, served.address, "--development", *both)
+    assert result.exit_code == 2 and "Give --image or --image-digest, not both." in result.stderr
+
+
+def test_a_file_that_is_not_an_image_is_named(folder: Path, served: ServedUnit) -> None:
+    (folder / "image.img").write_bytes(b"x")
+    result = provision(folder, served.address, "--development", "--image", str(folder / "image.img"))
+    assert result.exit_code != 0 and "image.img" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--port", "usb:x"], ["--image-digest", "zz"]])
 def test_a_wrong_option_is_wrong_input(folder: Path, served: ServedUnit, arguments: list[str]) -> None:
     assert provision(folder, served.address, "--development", *arguments).exit_code == 2

@@ -110,11 +110,10 @@ def test_units_of_the_image_that_was_tested_are_made_shipped_and_found_by_a_buye
         )  # fmt: skip
         maker.builds_site()
         maker.does("registry init --registry registry.db")
-        digest = image_info(image.read_bytes()).digest.hex()
         maker.does(
             "station run --port unix:boards/port1 --count 1 --product product.toml --keys maker/keys"
             " --oscore-key server/oscore.pub --registry registry.db --labels labels --archive archive"
-            f" --image-digest {digest}"
+            f" --image {image}"
         )
     finally:
         boards.terminate()

@@ -180,6 +180,8 @@ def test_the_advisory_is_on_the_site(year: Year) -> None:
     assert "CVE-2027-12345" in (site / "advisories/sa-2027-0001.html").read_text()
     csaf = json.loads((site / ".well-known/csaf/2027/sa-2027-0001.json").read_text())
     assert csaf["vulnerabilities"][0]["cve"] == "CVE-2027-12345"
+    assert csaf["vulnerabilities"][0]["cwe"] == {"id": "CWE-125", "name": "Out-of-bounds Read"}
+    assert csaf["document"]["acknowledgments"][0]["names"] == ["Ada L."]
 
 
 def test_the_advisory_on_the_site_is_signed_with_the_key_that_the_site_names(
