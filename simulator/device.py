@@ -37,6 +37,7 @@ from provisioning import fair_time
 from simulator import boot as boot_rom
 from simulator.apps import load_app
 from simulator.ports.air import Air
+from simulator.ports.bluetooth import SimBluetooth
 from simulator.ports.console import SimConsole, SimIndicator
 from simulator.ports.flash import PowerCut, SimFlash
 from simulator.ports.keystore import SimKeyStore
@@ -72,6 +73,7 @@ class SimulatedMachine:
         self._layout = layout
         self._key_hashes = key_hashes
         self._line = SerialPipe()
+        self._improv = SerialPipe()  # used by a unit with a radio only
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -83,6 +85,7 @@ class SimulatedMachine:
         self.group_port: int | None = None
         self.air: Air | None = None  # for a unit with a radio; set it before power-on
         self.radio: SimWifi | None = None  # of the running unit
+        self.bluetooth: SimBluetooth | None = None  # for a radio with Bluetooth; set it before power-on
         self.failure: BaseException | None = None
 
     # the machine's interface --------------------------------------------------------------------------------
@@ -154,9 +157,10 @@ class SimulatedMachine:
         self._end_run()
 
     def close(self) -> None:
-        """Cut the power and close the factory line."""
+        """Cut the power and close the serial lines."""
         self.cut_power()
         self._line.close()
+        self._improv.close()
 
     def __enter__(self) -> SimulatedMachine:
         return self
@@ -169,6 +173,11 @@ class SimulatedMachine:
     def factory_port(self) -> StationEnd:
         """Return the station's end of the factory line."""
         return self._line.station
+
+    @property
+    def improv_line(self) -> StationEnd:
+        """Return the client's end of the serial line on which a unit with a radio answers Improv Wi-Fi."""
+        return self._improv.station
 
     @property
     def web_address(self) -> tuple[str, int]:
@@ -239,6 +248,8 @@ class SimulatedMachine:
     async def _ports(self, handover: boot_rom.Handover, reason: int) -> Ports:
         clock = HostClock()
         self.radio = None if self.air is None else SimWifi(self.air, clock)
+        if self.radio is not None:
+            self.radio.bluetooth = self.bluetooth
         self._network = LoopbackNetwork(clock.trusted_time, self._web_port, self.group_port, self.radio)
         return Ports(
             flash=self.flash,
@@ -258,7 +269,7 @@ class SimulatedMachine:
             key_store=self.key_store,
             load_app=load_app,
             wifi=self.radio,
-            improv=None,
+            improv=None if self.radio is None else await self._improv.open_unit(),
             board=SimpleNamespace(
                 NAME="simulator",
                 PBKDF2_ITERATIONS=PBKDF2_ITERATIONS,

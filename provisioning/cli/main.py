@@ -43,6 +43,7 @@ OWN: Final = {
     "statement": "provisioning.cli.statement:app",
     "station": "provisioning.cli.station:app",
     "support": "provisioning.cli.support:app",
+    "wifi": "provisioning.cli.wifi:wifi",
 }
 
 HELP = """The open reference stack for consumer devices under the UK product-security regime (PSTI).

@@ -115,7 +115,7 @@ def from_label(
             read = read_label(label)
         except OSError:
             raise InputError(f"{label} is not a readable picture.") from None
-        address, code = host or read.address, _code(read.code)
+        address, code = host or read.address, normal_code(read.code)
         if pin is not None and _pin(pin) != read.fingerprint:
             raise InputError("--fingerprint is different from the one on the label.")
         pin = read.fingerprint
@@ -130,7 +130,8 @@ def _pin(text: str) -> str:
         raise InputError(str(error)) from None
 
 
-def _code(text: str) -> str:
+def normal_code(text: str) -> str:
+    """Return the normal form of a typed code. Raises InputError with the mistake."""
     try:
         return setup_code.normalise(text)
     except SetupCodeError as error:
@@ -166,7 +167,7 @@ def _set_up(client: DeviceClient, code: str, ask: Asker) -> str:
     """Send the form until the device takes it; the password."""
     asks_code = not code
     if asks_code:
-        code = _code(ask.line("Set-up code on the label", is_secret=True))
+        code = normal_code(ask.line("Set-up code on the label", is_secret=True))
     password = ask.new_password()
     for _ in range(TRIES):
         try:
@@ -177,7 +178,7 @@ def _set_up(client: DeviceClient, code: str, ask: Asker) -> str:
             if error.name == PasswordError.__name__:
                 password = ask.new_password()
             elif error.name == SetupCodeError.__name__:
-                code = _code(ask.line("Set-up code on the label", is_secret=True))
+                code = normal_code(ask.line("Set-up code on the label", is_secret=True))
     raise OnboardError(f"the device refused {TRIES} times")
 
 

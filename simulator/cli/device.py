@@ -23,6 +23,7 @@ from simulator.cli.device_air import (
     CHANGE,
     HOME,
     change_passphrase,
+    improv_ports,
     make_air,
     print_access_point,
     print_networks,
@@ -181,20 +182,25 @@ def _serve(settings: DeviceSettings, directory: Path) -> None:
             for transport in world.transports:
                 world.publish(2, transport)
         world.servers.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
-        if settings.is_json:
-            from simulator.story.facts import facts_of
+        with improv_ports(units if air is not None else []) as lines:
+            if settings.is_json:
+                from simulator.story.facts import facts_of
 
-            print_json_line(facts_of(world, units))
-        else:
-            for unit in units:
-                _print_unit(unit)
-                if air is not None:
-                    print_access_point(unit)
-            if air is not None:
-                print_networks(air)
-        _print_end(air)
-        _watch([unit.machine for unit in units], air)
+                print_json_line(facts_of(world, units, lines))
+            else:
+                _print_units(units, air, lines)
+            _print_end(air)
+            _watch([unit.machine for unit in units], air)
     raise WorldError("the unit stopped")
+
+
+def _print_units(units: list[RunningUnit], air: Air | None, lines: dict[str, str]) -> None:
+    for unit in units:
+        _print_unit(unit)
+        if air is not None:
+            print_access_point(unit, lines[unit.known.serial])
+    if air is not None:
+        print_networks(air)
 
 
 def _note(text: str) -> None:

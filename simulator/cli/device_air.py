@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -55,8 +57,20 @@ def print_networks(air: Air) -> None:
     typer.echo("")
 
 
-def print_access_point(unit: RunningUnit) -> None:
-    """Print the unit's own network, as the label shows it, and where a phone inside it is led.
+@contextmanager
+def improv_ports(units: list[RunningUnit]) -> Iterator[dict[str, str]]:
+    """Open a port on loopback to each unit's line for Improv Wi-Fi, and yield its address by the serial number."""
+    from simulator.story.line_port import LinePort
+
+    with ExitStack() as stack:
+        yield {
+            unit.known.serial: stack.enter_context(LinePort(unit.machine.improv_line)).address
+            for unit in units
+        }
+
+
+def print_access_point(unit: RunningUnit, line: str) -> None:
+    """Print the unit's own network, as the label shows it, where a phone inside it is led, and its serial line.
 
     An emulated board's plain page is at the board's own address, to which this computer has no way.
     """
@@ -66,4 +80,4 @@ def print_access_point(unit: RunningUnit) -> None:
         typer.echo(
             "               its link works on such a phone only: on this computer use the address above)"
         )
-    typer.echo("")
+    typer.echo(f"  serial line  firstboot wifi --serial {line} --label {unit.label['picture']}\n")

@@ -14,18 +14,21 @@ from simulator.story.world import World
 _LOGS: Final = {"sim": (), "qemu": ("qemu.log", "command-line.txt"), "renode": ("renode.log",)}
 
 
-def facts_of(world: World, units: list[RunningUnit]) -> dict[str, Any]:
+def facts_of(
+    world: World, units: list[RunningUnit], improv_ports: dict[str, str] | None = None
+) -> dict[str, Any]:
     """Return ports, brokers, authorities, key files and labels. Labels contain set-up codes, so this is secret.
 
-    `flash` is the file of a unit's flash; a simulated unit writes it when it ends.
+    `flash` is the file of a unit's flash; a simulated unit writes it when it ends. `improv_ports`: the port of a unit's
+    line for Improv Wi-Fi by its serial number.
     """
-    first = units[0]
+    first, lines = units[0], improv_ports or {}
     return {
         "on": world.on,
         "address": first.address,
         "setup_url": first.setup_url,
         "label": first.label,
-        "units": [_unit(world, one) for one in units],
+        "units": [{**_unit(world, one), "improv_port": lines.get(one.known.serial)} for one in units],
         "servers": _servers(world),
         "keys": _keys(world),
         "folder": str(world.directory),

@@ -15,6 +15,8 @@ import pytest
 
 from device.net import improv, wifi
 from provisioning import fair_time
+from provisioning.onboarding.improv import Client as ImprovClient
+from provisioning.onboarding.improv import SerialChannel
 from simulator.ports.air import router_of
 from tests.dual.test_improv import SDK_GET_STATE, command, error, settings, state
 from tests.emulated.processes import listening_ports
@@ -210,3 +212,16 @@ def test_improv_on_the_boards_serial_line_joins_a_network_for_the_holder_of_the_
     client.ask(settings(), refused)
     client.ask(command(improv.PROVE, unit.world.unit.setup_code.encode()), refused)
     assert HOME_KEY not in unit.machine.console.text
+
+
+def test_the_projects_client_brings_a_boxed_board_onto_a_network(radio_unit: RadioUnit) -> None:
+    unit = radio_unit.boxed()
+    home = unit.air.add(HOME, HOME_KEY)
+    line = unit.machine.improv_line
+    line.close()  # what an earlier test left unread
+    client = ImprovClient(SerialChannel(line))
+    client.authorise(unit.world.unit.setup_code)
+    assert client.facts().board == "mps2_an385"
+    unit.until("a scan", lambda: client.networks() or None)
+    assert client.join(HOME.encode(), HOME_KEY.encode()) == f"https://{unit.own_name}.local/"
+    assert unit.machine.radio_model.radio.router is home
