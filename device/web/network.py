@@ -7,6 +7,7 @@ Rules:
 3. Without a script the page loads itself again while a try runs (the header Refresh).
 4. An answer that shows the list waits for a search that its owner asked for. If the list is empty, the page asks for
    one: the router was perhaps switched on after the unit.
+5. Signing in on a unit without a connection leads here too: the choice of the network is what is left to do.
 """
 
 import asyncio
@@ -53,6 +54,11 @@ class NetworkSite(OwnerSite):
         self.say(PATH, network_page.SET_UP)
         return response
 
+    def signed_in(self, request: "Any", path: str) -> "Any":
+        """Return an answer that opens a session and leads to `path`, or here (rule 5). Raises EntropyError."""
+        is_on_its_way = path == "/status" and not self._wifi.is_joined()
+        return super().signed_in(request, PATH if is_on_its_way else path)
+
     async def network(self, request: "Any") -> "Any":
         """Return the page about the network: the list, how the last try went, what to do next."""
         found = self.device.status()
@@ -62,7 +68,11 @@ class NetworkSite(OwnerSite):
             )
         if not self._wifi.networks and not network_page.is_trying(found["network"]):
             await self._search()
-        response = answers.page(self._page(found, NO_PROBLEM, "", self.word(PATH)))
+        return self._answer(self._page(found, NO_PROBLEM, "", self.word(PATH)), 200, found)
+
+    def _answer(self, shown: "tuple[str, ...]", status: int, found: "dict[str, Any]") -> "Any":
+        """Return the page, which loads itself again while a try runs."""
+        response = answers.page(shown, status)
         if network_page.is_trying(found["network"]):
             response.headers["Refresh"] = _REFRESH_S
         return response
@@ -92,7 +102,8 @@ class NetworkSite(OwnerSite):
             found = network_page.refusal(str(error.fields.get("reason", "")))
             if answers.wants_json(request):
                 return answers.refuse(request, 422, found.text, error)
-            return answers.page(self._page(self.device.status(), Problem(found.text, found.field), name), 422)
+            status = self.device.status()
+            return self._answer(self._page(status, Problem(found.text, found.field), name), 422, status)
         if action == "finish" and not answers.wants_json(request):
             return answers.page(network_page.finished(self.device.public_info(), self._wifi))
         return answers.done(request, PATH)

@@ -113,7 +113,8 @@ def network(
     attempt = status["attempt"]
     body: "list[str]" = []
     if is_trying(status):
-        return owner_page(_("Wi-Fi"), "/network", info, found, _trying(attempt["network"], own_name))
+        whole = Problem(problem.text, "")  # this page has no fields
+        return owner_page(_("Wi-Fi"), "/network", info, found, _trying(attempt["network"], own_name), whole)
     chosen = ""
     is_failed = attempt is not None and attempt["result"] != wifi.JOINED
     if attempt is not None:

@@ -105,6 +105,28 @@ def test_another_action_or_no_network_is_refused(form: dict[str, str]) -> None:
     assert browser.post("/network", form).status == 400 and browser.device.wifi.calls == []
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_signing_in_leads_to_the_network_until_the_unit_is_on_one(joined: bool) -> None:
+    device = FakeDevice(lifecycle.INITIALISED)
+    device.wifi = FakeWifi()
+    device.wifi.joined = joined
+    answer = Browser(device).post("/login", {"password": PASSWORD})
+    assert answer.headers["location"] == ("/status" if joined else "/network")
+
+
+@pytest.mark.parametrize("form", [{"passphrase": KEY}, {"passphrase": "secret77" * 9}])
+def test_a_choice_during_a_try_is_refused_with_a_sentence_on_the_page_of_the_try(
+    form: dict[str, str],
+) -> None:
+    """Two phones at once: the second learns that its choice was not taken, and how the first one's goes."""
+    browser = with_radio(attempt={"network": "Guest", "result": wifi.JOINING})
+    browser.device.wifi.refuse_with = WifiError(reason="busy")
+    answer = browser.post("/network", {"action": "join", "network": HOME, **form})
+    assert (answer.status, answer.headers["refresh"]) == (422, "3")
+    assert answer.text.count('role="alert"') == 1 and "Connecting to Guest" in answer.text
+    assert ("trying another network" if form["passphrase"] == KEY else "8 to 63 characters") in answer.text
+
+
 def test_a_passphrase_that_is_too_long_is_refused_at_its_field_and_never_shown() -> None:
     browser = with_radio()
     answer = browser.post("/network", {"action": "join", "network": HOME, "passphrase": "secret77" * 9})
