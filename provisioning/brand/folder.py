@@ -1,7 +1,8 @@
 """A maker's brand: the folder `brand` beside the product definition, and the module that the firmware freezes of it.
 
-`brand.toml` has the colours of the schemes `light` and `dark`, and names the logo and the languages. Everything is
-checked here, before a build or a run uses any of it.
+`brand.toml` has the colours of the schemes `light` and `dark`, and names the logo, the languages and the language of
+the label. Everything is checked here, before a build or a run uses any of it; the words of the label, which no firmware
+has, in provisioning/station/label_words.py.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from provisioning.brand import colours, languages
 from provisioning.brand.errors import BrandError
-from provisioning.brand.languages import Language
+from provisioning.brand.languages import ENGLISH, Language
 from provisioning.brand.logo import Logo, logo_style, read_logo
 from provisioning.file_system import read_bounded
 
@@ -23,17 +24,21 @@ MODULE: Final = "device/web/brand.py"  # the frozen module that is replaced
 _FILE_BYTES: Final = 16_384
 _LOGOS: Final = ("logo", "logo_dark")
 _LANGUAGES: Final = "languages"
+_LABEL: Final = "label"
+_FONT_BYTES: Final = 4_194_304
 _HEAD: Final = '"""Generated from the maker\'s brand folder: the look of the local pages."""\n\n'
 
 
 @dataclass(frozen=True)
 class Brand:
-    """A checked brand. `colours`: {scheme: {name: "#rrggbb"}}."""
+    """A checked brand. `colours`: {scheme: {name: "#rrggbb"}}; `label_font`: None for the label's own font."""
 
     colours: dict[str, dict[str, str]] = field(default_factory=dict)
     logo: Logo | None = None
     logo_dark: Logo | None = None
     languages: tuple[Language, ...] = ()
+    label_language: str = ENGLISH
+    label_font: Path | None = None
 
     def constants(self) -> dict[str, Any]:
         """Return the constants of the module device.web.brand by name."""
@@ -61,7 +66,7 @@ def brand_of(product: Path | None) -> Brand | None:
 def load(folder: Path) -> Brand:
     """Return the checked brand of a folder. Raises BrandError with every problem that was found."""
     document = _document(folder / FILE)
-    unknown = sorted(set(document) - {*_LOGOS, *colours.SCHEMES, _LANGUAGES})
+    unknown = sorted(set(document) - {*_LOGOS, *colours.SCHEMES, _LANGUAGES, _LABEL})
     problems = [f"{FILE} has no entry {name!r}." for name in unknown]
     chosen = {scheme: document.get(scheme, {}) for scheme in colours.SCHEMES}
     if not all(isinstance(found, dict) for found in chosen.values()):
@@ -83,7 +88,22 @@ def load(folder: Path) -> Brand:
         problems += [text if ".po" in text else f"{FILE}: {text}" for text in error.problems]
     if problems:
         raise BrandError(problems)
-    return Brand(chosen, pictures.get("logo"), pictures.get("logo_dark"), spoken)
+    label = _label(folder, document.get(_LABEL, {}), spoken)
+    return Brand(chosen, pictures.get("logo"), pictures.get("logo_dark"), spoken, *label)
+
+
+def _label(folder: Path, found: object, spoken: tuple[Language, ...]) -> tuple[str, Path | None]:
+    """Return language and font of the label. Raises BrandError."""
+    if not isinstance(found, dict) or set(found) - {"language", "font"}:
+        raise BrandError([f"{FILE}: [label] has the entries language and font."])
+    code, font = found.get("language", ENGLISH), None
+    if code not in (ENGLISH, *(one.code for one in spoken)):
+        raise BrandError([f"{FILE}: [label] language is en or a language of [languages], not {code!r}."])
+    if "font" in found:
+        font = _named(folder, "[label] font", found["font"])
+        if not font.is_file() or font.stat().st_size > _FONT_BYTES:
+            raise BrandError([f"{FILE}: [label] font is no file of at most {_FONT_BYTES} bytes."])
+    return code, font
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from provisioning.brand.languages import Language
 from provisioning.brand.template import template
 from provisioning.brand.texts import Text, texts
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import InputError
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_report
 from provisioning.file_system import replace_file
 from provisioning.product.product import Product, load_product
 from provisioning.product.record import day_of
+from provisioning.station import label_words
 
 HELP = """Check the look and the languages of the owner's pages, and write the list of their texts.
 
@@ -49,6 +51,7 @@ def check_command(
     Example: `firstboot brand check brand --missing`
     """
     found, known = load(folder), texts()
+    label_words.words_in(folder, found)
     rows = [_row(language, known) for language in found.languages]
     lines = [f"{folder}: colours and logo are in order. The pages have {len(known)} texts in English."]
     for row in rows:
@@ -59,7 +62,10 @@ def check_command(
             )
         if missing:
             lines += [f"{'':10}missing: {text}" for text in row["missing"]]
-    print_report(lines, {"texts": len(known), "languages": rows}, is_json)
+    lines.append(f"The label is in the language {found.label_language}.")
+    print_report(
+        lines, {"texts": len(known), "languages": rows, "label_language": found.label_language}, is_json
+    )
 
 
 def _row(language: Language, known: dict[str, Text]) -> dict[str, Any]:
@@ -83,13 +89,16 @@ def texts_command(
     of_leaflet: Annotated[
         bool, typer.Option("--leaflet", help="The texts of the leaflet in the box, not those of the pages.")
     ] = False,
+    of_label: Annotated[bool, typer.Option("--label", help="The texts of the label.")] = False,
     is_json: JsonOption = False,
 ) -> None:
     """Write every text of the pages as a gettext template, from which `msginit` or an editor begins a catalogue.
 
     Example: `firstboot brand texts --to owner.pot`
     """
-    known = leaflet.texts() if of_leaflet else texts()
+    if of_leaflet and of_label:
+        raise InputError("Give --leaflet or --label, not both.")
+    known = leaflet.texts() if of_leaflet else label_words.texts() if of_label else texts()
     replace_file(to, template(known).encode())
     print_report([f"{to}: {len(known)} texts"], {"file": str(to), "texts": len(known)}, is_json)
 

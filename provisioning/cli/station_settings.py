@@ -17,6 +17,7 @@ from provisioning.product.label_template import STANDARD, load_template
 from provisioning.product.product import load_product
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerKey
+from provisioning.station.label_words import words_of
 from provisioning.station.station import StationConfig
 
 
@@ -78,7 +79,7 @@ class StationSettings:
     def config(self) -> StationConfig:
         """Return the station's configuration; an option beats the product definition.
 
-        Raises ProductError, ValueError, RegistryError, OSError.
+        Raises ProductError, BrandError, ValueError, RegistryError, OSError.
         """
         definition = load_product(self.product)
         template = self.label_template
@@ -94,6 +95,7 @@ class StationSettings:
             development=self.development,
             expected_image_digest=definition.image_sha256 if digest is None else digest,
             label_template=STANDARD if template is None else load_template(template),
+            label_words=words_of(self.product),
         )
 
     def _image_digest(self) -> bytes | None:

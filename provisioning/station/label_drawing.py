@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import segno
 from PIL import Image, ImageDraw, ImageFont
@@ -11,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from device.owner.setup_code import grouped
 from provisioning.product.label_template import FRAME_MM, QUIET_MODULES
 from provisioning.product.lettering import face
+from provisioning.station.label_words import CODE, NETWORK, OPEN, SHORT, WARNED, Words
 
 if TYPE_CHECKING:
     from provisioning.station.labels import Label
@@ -56,17 +59,69 @@ def qr_place(label: Label) -> tuple[int, int, list[bytearray]]:
 
 
 @lru_cache(64)  # loading a font takes longer than drawing with it
-def _font(size: int) -> Any:
-    return ImageFont.truetype(face(), size)
+def _font(size: int, path: str = "") -> Any:
+    return ImageFont.truetype(path or face(), size)
 
 
 def _fitted(pen: ImageDraw.ImageDraw, text: str, size: int, width: int, smallest: int) -> Any:
     """Return the font at `size` dots, or smaller if the text would be wider than `width`. Raises TextTooLongError."""
-    while pen.textlength(text, font=_font(size)) > width:
+    return _font(
+        _fitting(lambda size: pen.textlength(text, font=_font(size)), size, width, smallest, len(text))
+    )
+
+
+def _fitting(length: Callable[[int], float], size: int, width: int, smallest: int, characters: int) -> int:
+    """Return the greatest size up to `size` at which a text is at most `width` long. Raises TextTooLongError."""
+    while length(size) > width:
         if size <= smallest:
-            raise TextTooLongError(f"{len(text)} characters do not fit on the label in a readable size")
+            raise TextTooLongError(f"{characters} characters do not fit on the label in a readable size")
         size -= 1
-    return _font(size)
+    return size
+
+
+class Line(NamedTuple):
+    """A line of the lower quarter: words with places for values, which keep the label's own font and order."""
+
+    text: str
+    values: tuple[str, ...] = ()
+
+
+class _Writer:
+    """Writes lines in the language of a label."""
+
+    def __init__(self, pen: ImageDraw.ImageDraw, words: Words) -> None:
+        self._pen = pen
+        self._words = words
+
+    def length(self, line: Line, size: int) -> float:
+        """Return how long a line is, in dots."""
+        return sum(
+            self._pen.textlength(text, font=font, **how) for text, font, how in self._pieces(line, size)
+        )
+
+    def write(self, line: Line, size: int, left: int, right: int, y: int) -> None:
+        """Write a line from its edge on: from the right in a language that is written so."""
+        x = float(right if self._words.is_right_to_left and line.values else left)
+        for text, font, how in self._pieces(line, size):
+            length = self._pen.textlength(text, font=font, **how)
+            if self._words.is_right_to_left and line.values:
+                x -= length
+            self._pen.text((round(x), y), text, fill=INK, font=font, **how)
+            if not (self._words.is_right_to_left and line.values):
+                x += length
+
+    def _pieces(self, line: Line, size: int) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+        """Return (text, font, how) of each piece in the order of reading."""
+        if not self._words.is_right_to_left or not line.values:
+            yield line.text.format(*line.values), _font(size, self._words.font if line.values else ""), {}
+            return
+        number = 0
+        for text in re.split(r"(\{\d?\})", line.text):
+            if re.fullmatch(r"\{\d?\}", text):
+                yield line.values[int(text[1:-1] or number)], _font(size), {}
+                number += 1
+            elif text:
+                yield text, _font(size, self._words.font), {"direction": "rtl"}
 
 
 def _draw_facts(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
@@ -87,48 +142,51 @@ def _draw_facts(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
         pen.text(((margin + right) // 2, (y + bottom) // 2), NOT_FOR_SALE, fill=PAPER, font=font, anchor="mm")
 
 
-def _invitation(pen: ImageDraw.ImageDraw, address: str, size: int, width: int, smallest: int) -> str:
+def _invitation(writer: _Writer, label: Label, size: int, width: int, smallest: int) -> Line:
     """Return the text above the set-up code: the address to type, in as many words as the label has room for.
 
     With enough room it also prepares for the browser's warning, which the leaflet explains.
     """
-    for text in (
-        f"Open {address} in a browser. It will warn you: see the leaflet. Enter this set-up code:",
-        f"Open {address} in a browser and enter this set-up code:",
-        f"{address}  Set-up code:",
-    ):
-        if pen.textlength(text, font=_font(max(smallest, round(size * 0.75)))) <= width:
-            return text
-    return "Set-up code"
+    for text in (WARNED, OPEN, SHORT):
+        line = Line(label.words.said(text), (label.typed_address,))
+        if writer.length(line, max(smallest, round(size * 0.75))) <= width:
+            return line
+    return Line(label.words.said(CODE), ("",))
 
 
 def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
     """Draw access point, set-up code and fingerprint across the lower quarter; a long fingerprint takes two lines."""
-    template = label.template
+    template, writer = label.template, _Writer(pen, label.words)
     margin, smallest = template.dots(template.margin_mm), template.dots(SMALLEST_TEXT_MM)
     width = template.size[0] - 2 * margin
     quarter = template.height_mm - template.code_top_mm
     digits = label.fingerprint.hex().upper()
     groups = [digits[start : start + 4] for start in range(0, len(digits), 4)]
-    lines = [f"Certificate SHA-256 {' '.join(groups)}"]
+    lines = [f"Certificate SHA-256 {' '.join(groups)}"]  # as browsers name it
     if pen.textlength(lines[0], font=_font(smallest)) > width:
         lines = [f"Certificate SHA-256 {' '.join(groups[:8])}", " ".join(groups[8:])]
     rows = [
-        (_invitation(pen, label.typed_address, template.dots(quarter * 0.15), width, smallest), 0.15),
-        (grouped(label.code), 0.36),
-        *((line, 0.15 if len(lines) == 1 else 0.12) for line in lines),
+        (_invitation(writer, label, template.dots(quarter * 0.15), width, smallest), 0.15),
+        (Line(grouped(label.code)), 0.36),
+        *((Line(line), 0.15 if len(lines) == 1 else 0.12) for line in lines),
     ]
     gap = 0.05
     if label.network:  # the first step comes first
         rows = [
-            (f"Wi-Fi {label.network}  Passphrase {label.passphrase}", 0.18),
+            (Line(label.words.said(NETWORK), (label.network, label.passphrase)), 0.18),
             (rows[0][0], 0.13),
             (rows[1][0], 0.27),
-            *((line, 0.12) for line in lines),
+            *((Line(line), 0.12) for line in lines),
         ]
         gap = 0.035
     y = template.code_top_mm
-    for text, share in rows:
-        font = _fitted(pen, text, template.dots(quarter * share), width, smallest)
-        pen.text((margin, template.dots(y)), text, fill=INK, font=font)
+    for line, share in rows:
+        size = _fitting(
+            lambda size, line=line: writer.length(line, size),  # type: ignore[misc]
+            template.dots(quarter * share),
+            width,
+            smallest,
+            len(line.text.format(*line.values)),
+        )
+        writer.write(line, size, margin, margin + width, template.dots(y))
         y += quarter * (share + gap)

@@ -24,6 +24,7 @@ from provisioning.file_system import PRIVATE, replace_file
 from provisioning.product.label_template import FIELDS, STANDARD, Template
 from provisioning.product.record import day_of
 from provisioning.station.label_drawing import TextTooLongError, draw, qr_place
+from provisioning.station.label_words import Words
 
 if TYPE_CHECKING:
     from provisioning.product.product import Product
@@ -57,6 +58,7 @@ class Label:
     template: Template = STANDARD
     network: str = ""  # name of the unit's access point, "" for a unit without a radio
     passphrase: str = field(default="", repr=False)
+    words: Words = field(default_factory=Words)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -74,7 +76,7 @@ class Label:
         return f"{self.address}#code={self.code}&sha256={self.fingerprint.hex()}"
 
 
-def require_room(product: Product, template: Template, *, is_development: bool) -> None:
+def require_room(product: Product, template: Template, words: Words, *, is_development: bool) -> None:
     """Raise LabelError if a text of the batch does not fit on the label, before the first unit is touched."""
     longest = product.serial_prefix + "8" * SERIAL_DIGITS
     label = Label(
@@ -91,6 +93,7 @@ def require_room(product: Product, template: Template, *, is_development: bool) 
         template=template,
         network="fb-00000000" if product.has_access_point else "",
         passphrase="-".join(["wwww"] * 4) if product.has_access_point else "",
+        words=words,
     )
     try:
         draw(label)

@@ -32,6 +32,7 @@ from provisioning.registry.registry import AlreadyPassedError, Registry
 from provisioning.registry.sealed import ServerKey
 from provisioning.release.release import sign_record
 from provisioning.station.aftermath import settle
+from provisioning.station.label_words import Words
 from provisioning.station.labels import SERIAL_DIGITS, LabelError, require_room
 from provisioning.station.link import ByteStream, FactoryLink
 from provisioning.station.phases import Outcome, Phase, PhaseResult, Progress, failed, no_progress, run_phases
@@ -82,6 +83,7 @@ class StationConfig:
     expected_image_digest: bytes | None = None
     archive_dir: Path | None = None
     label_template: Template = STANDARD
+    label_words: Words = field(default_factory=Words)
     oscore_key: ServerKey | None = None
     station_name: str = "station"
     timeout_s: float = 5.0
@@ -171,7 +173,10 @@ class Station:
         serial = product.serial_prefix + "9" * SERIAL_DIGITS
         try:
             record.identity_record(product, bytes(16), serial)
-            require_room(product, self.config.label_template, is_development=self.is_development)
+            config = self.config
+            require_room(
+                product, config.label_template, config.label_words, is_development=self.is_development
+            )
         except FirstbootError as error:
             raise StationError(f"the product does not fit into a unit: {error.describe()}") from None
         except LabelError as error:

@@ -49,6 +49,7 @@ def label(run: UnitRun) -> Measurements:
         network=run.web_name if product.has_access_point else "",
         passphrase=access_point(run),
         template=run.station.config.label_template,
+        words=run.station.config.label_words,
     )
     require(len(grouped(shown.code)) > 20, "no set-up code was generated")
     labels.print_label(shown, run.label_path)
