@@ -102,7 +102,7 @@ def _label(folder: Path, found: object, spoken: tuple[Language, ...]) -> tuple[s
     if "font" in found:
         font = _named(folder, "[label] font", found["font"])
         if not font.is_file() or font.stat().st_size > _FONT_BYTES:
-            raise BrandError([f"{FILE}: [label] font is no file of at most {_FONT_BYTES} bytes."])
+            raise BrandError([f"{FILE}: [label] font is not a file of at most {_FONT_BYTES} bytes."])
     return code, font
 
 

@@ -91,7 +91,7 @@ class _Writer:
 
     def __init__(self, pen: ImageDraw.ImageDraw, words: Words) -> None:
         self._pen = pen
-        self._words = words
+        self.words = words
 
     def length(self, line: Line, size: int) -> float:
         """Return how long a line is, in dots."""
@@ -101,19 +101,19 @@ class _Writer:
 
     def write(self, line: Line, size: int, left: int, right: int, y: int) -> None:
         """Write a line from its edge on: from the right in a language that is written so."""
-        x = float(right if self._words.is_right_to_left and line.values else left)
+        x = float(right if self.words.is_right_to_left and line.values else left)
         for text, font, how in self._pieces(line, size):
             length = self._pen.textlength(text, font=font, **how)
-            if self._words.is_right_to_left and line.values:
+            if self.words.is_right_to_left and line.values:
                 x -= length
             self._pen.text((round(x), y), text, fill=INK, font=font, **how)
-            if not (self._words.is_right_to_left and line.values):
+            if not (self.words.is_right_to_left and line.values):
                 x += length
 
     def _pieces(self, line: Line, size: int) -> Iterator[tuple[str, Any, dict[str, Any]]]:
         """Return (text, font, how) of each piece in the order of reading."""
-        if not self._words.is_right_to_left or not line.values:
-            yield line.text.format(*line.values), _font(size, self._words.font if line.values else ""), {}
+        if not self.words.is_right_to_left or not line.values:
+            yield line.text.format(*line.values), _font(size, self.words.font if line.values else ""), {}
             return
         number = 0
         for text in re.split(r"(\{\d?\})", line.text):
@@ -121,7 +121,7 @@ class _Writer:
                 yield line.values[int(text[1:-1] or number)], _font(size), {}
                 number += 1
             elif text:
-                yield text, _font(size, self._words.font), {"direction": "rtl"}
+                yield text, _font(size, self.words.font), {"direction": "rtl"}
 
 
 def _draw_facts(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
@@ -142,16 +142,16 @@ def _draw_facts(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
         pen.text(((margin + right) // 2, (y + bottom) // 2), NOT_FOR_SALE, fill=PAPER, font=font, anchor="mm")
 
 
-def _invitation(writer: _Writer, label: Label, size: int, width: int, smallest: int) -> Line:
+def _invitation(writer: _Writer, address: str, size: int, width: int, smallest: int) -> Line:
     """Return the text above the set-up code: the address to type, in as many words as the label has room for.
 
     With enough room it also prepares for the browser's warning, which the leaflet explains.
     """
     for text in (WARNED, OPEN, SHORT):
-        line = Line(label.words.said(text), (label.typed_address,))
+        line = Line(writer.words.said(text), (address,))
         if writer.length(line, max(smallest, round(size * 0.75))) <= width:
             return line
-    return Line(label.words.said(CODE), ("",))
+    return Line(writer.words.said(CODE), ("",))
 
 
 def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
@@ -166,7 +166,7 @@ def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
     if pen.textlength(lines[0], font=_font(smallest)) > width:
         lines = [f"Certificate SHA-256 {' '.join(groups[:8])}", " ".join(groups[8:])]
     rows = [
-        (_invitation(writer, label, template.dots(quarter * 0.15), width, smallest), 0.15),
+        (_invitation(writer, label.typed_address, template.dots(quarter * 0.15), width, smallest), 0.15),
         (Line(grouped(label.code)), 0.36),
         *((Line(line), 0.15 if len(lines) == 1 else 0.12) for line in lines),
     ]

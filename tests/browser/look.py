@@ -37,7 +37,7 @@ def until_focused(page: Any, selector: str) -> None:
 
 
 @contextmanager
-def held(page: Any) -> Iterator[None]:
+def staying(page: Any) -> Iterator[None]:
     """Keep the page that a form leads to, although it loads itself again: a look at it may take longer than that."""
 
     def answer(route: Any) -> None:
@@ -50,6 +50,13 @@ def held(page: Any) -> Iterator[None]:
     page.route("**/*", answer)
     yield
     page.unroute("**/*")
+
+
+@contextmanager
+def held(page: Any) -> Iterator[None]:
+    """As `staying`; then load the page again."""
+    with staying(page):
+        yield
     page.reload()
 
 

@@ -16,7 +16,7 @@ from device.owner import setup_code
 from device.web import network as network_site
 from device.web import sessions
 from simulator.ports import radio
-from tests.browser.look import axe_violations
+from tests.browser.look import axe_violations, staying
 from tests.browser.slow_link import SlowLink
 from tests.running import PASSWORD, FactoryUnit, give_radio
 
@@ -286,11 +286,13 @@ def test_of_two_phones_that_choose_a_network_the_second_is_told_and_the_first_ch
         phone.connect()
         assert "Connecting to Home" in phone.text
         second.page.fill("#passphrase", "correct horse 8")
-        second.send("Connect")
-        assert "trying another network" in second.page.inner_text("[role=alert]")
-        assert "Connecting to Home" in second.text
-        assert axe_violations(second.page) == []
+        with staying(second.page):
+            second.send("Connect")
+            assert "trying another network" in second.page.inner_text("[role=alert]")
+            assert "Connecting to Home" in second.text
+            assert axe_violations(second.page) == []
         phone.unit.machine.radio._associated_ms = phone.unit.machine.radio._addressed_ms = 0
+    second.open("/network")
     for one in (phone, second):
         one.see_connected()
     assert phone.unit.machine.radio.router.ssid == HOME.encode()

@@ -24,6 +24,7 @@ from provisioning.product.sections import ADDRESS_CHARS
 from provisioning.station import label_drawing
 from provisioning.station.label_drawing import WARNING, qr_place
 from provisioning.station.label_forms import label_as
+from provisioning.station.label_words import Words
 from provisioning.station.labels import (
     Label,
     LabelError,
@@ -100,7 +101,9 @@ def test_the_typed_address_is_above_the_code_in_as_many_words_as_there_is_room(
     width: int, expected: str
 ) -> None:
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    assert label_drawing._invitation(pen, "https://a.local", 30, width, 14) == expected
+    writer = label_drawing._Writer(pen, Words())
+    line = label_drawing._invitation(writer, "https://a.local", 30, width, 14)
+    assert line.text.format(*line.values) == expected
 
 
 @pytest.mark.parametrize("decoder", ["zxing-cpp", "modules"])
