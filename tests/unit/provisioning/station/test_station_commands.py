@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from device.codec.frame import FrameDecoder, encode_frame
 from provisioning.cli.station import app
+from provisioning.cli.station_settings import ProvisionSettings
 from provisioning.registry.export import sealed_json
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
@@ -229,6 +230,24 @@ def test_a_label_template_lays_the_label_out_or_is_refused(
     assert result.exit_code == 0, result.output
     with Image.open(json.loads(result.stdout)["label"]) as picture:
         assert picture.size == (719, 480)
+
+
+def test_the_words_of_the_label_are_those_of_the_brand_and_a_brand_that_cannot_print_touches_no_unit(
+    folder: Path, served: ServedUnit
+) -> None:
+    brand = folder / "brand"
+    brand.mkdir()
+    names = '[languages]\nar = "\u0627\u0644\u0639\u0631\u0628\u064a\u0629"\nfr = "Fran\u00e7ais"\n'
+    (brand / "brand.toml").write_text(f'{names}[label]\nlanguage = "ar"\n', encoding="utf-8")
+    refused = provision(folder, served.address, "--development")
+    assert refused.exit_code == 2 and "lacks U+" in refused.stderr and not served.unit.is_locked()
+    (brand / "brand.toml").write_text(f'{names}[label]\nlanguage = "fr"\n', encoding="utf-8")
+    result = provision(folder, served.address, "--development", "--json")
+    assert result.exit_code == 0, result.output
+    settings = ProvisionSettings(
+        product=folder / "product.toml", keys=folder, registry=folder, labels=folder, port=""
+    )
+    assert settings.config().label_words.said("Set-up code") == "Code de configuration"
 
 
 def test_a_unit_with_another_image_than_the_definitions_is_a_failure(
