@@ -276,12 +276,13 @@ class Owner:
         The device does not know its code, so it tries every part of the code's length against the verifier.
         """
         record = self._code_record()
-        plain = typed.upper(typed.comparable_ascii(password))
-        for text in (plain, passwords.backwards(plain)):
-            for start in range(len(text) - SETUP_CODE_CHARS + 1):
-                part = text[start : start + SETUP_CODE_CHARS]
-                if backend.equal(setup_code.verifier(part, record.salt), record.verifier):
-                    return True
+        for form in typed.ascii_forms(password):
+            plain = typed.upper(form)
+            for text in (plain, passwords.backwards(plain)):
+                for start in range(len(text) - SETUP_CODE_CHARS + 1):
+                    part = text[start : start + SETUP_CODE_CHARS]
+                    if backend.equal(setup_code.verifier(part, record.salt), record.verifier):
+                        return True
         return False
 
     def _context(self, normal: str = "") -> "list[str]":

@@ -71,7 +71,7 @@ def check(password: str, context: "Sequence[str]", is_normalised: bool) -> None:
     _check_length(password)
     _check_characters(password, is_normalised)
     plain = canonical(password)
-    for text in (typed.comparable(password), typed.comparable_ascii(password)):
+    for text in [typed.comparable(password)] + typed.ascii_forms(password):
         if _has_context(text, context):
             raise PasswordError(reason="context")
     if _is_repeated(plain):

@@ -6,7 +6,8 @@ Rules:
    accepts as its code is always refused as a password.
 2. Case, spaces and dashes do not count, whatever the keyboard made of them: a phone turns a hyphen into a dash, a web
    page puts a non-breaking space or a zero-width character between groups.
-3. Full-width letters and digits of an East Asian keyboard count as their ASCII twins, as in Unicode's NFKC.
+3. Letters with an accent are also compared without it (`ascii_forms`), so that no accent hides the code in a password.
+4. Full-width letters and digits of an East Asian keyboard count as their ASCII twins, as in Unicode's NFKC.
 
 The ranges are those of Unicode 16.0: general category Pd and the property White_Space (SPACES_AND_DASHES), the property
 Default_Ignorable_Code_Point and other characters without a visible form (INVISIBLE). MicroPython has no unicodedata; a
@@ -74,6 +75,26 @@ INVISIBLE = (
     (0x1D173, 0x1D17A),
     (0xE0000, 0xE0FFF),
 )
+# (first code point, the letters): the ASCII letter that Unicode's NFKD finds in each character of a range, "-" if none.
+# A password is in NFKC, which joins a letter and its accent to one of these characters.
+LETTERS = (
+    (
+        0xC0,
+        "aaaaaa-ceeeeiiii-nooooo--uuuuy--aaaaaa-ceeeeiiii-nooooo--uuuuy-y"
+        "aaaaaaccccccccdd--eeeeeeeeeegggggggghh--iiiiiiiii---jjkk-llllll-"
+        "---nnnnnn---oooooo--rrrrrrsssssssstttt--uuuuuuuuuuuuwwyyyzzzzzz-"
+        "--------------------------------oo-------------uu---------------"
+        "-------------aaiioouuuuuuuuuu-aaaa----ggkkoooo--j---gg--nnaa----"
+        "aaaaeeeeiiiioooorrrruuuusstt--hh------aaeeooooooooyy",
+    ),
+    (
+        0x1E00,
+        "aabbbbbbccddddddddddeeeeeeeeeeffgghhhhhhhhhhiiiikkkkkkllllllllmm"
+        "mmmmnnnnnnnnoooooooopppprrrrrrrrssssssssssttttttttuuuuuuuuuuvvvv"
+        "wwwwwwwwwwxxxxyyzzzzzzhtwy------aaaaaaaaaaaaaaaaaaaaaaaaeeeeeeee"
+        "eeeeeeeeiiiioooooooooooooooooooooooouuuuuuuuuuuuuuyyyyyyyy------",
+    ),
+)
 # Between words of a password; other ASCII punctuation there is part of what has to be guessed.
 _BETWEEN_WORDS = "_.,"
 
@@ -113,6 +134,25 @@ def comparable(text: str) -> str:
 def comparable_ascii(text: str) -> str:
     """Return `comparable(text)` without the characters outside ASCII, which may stand between those of a code."""
     return "".join([character for character in comparable(text) if ord(character) <= 0x7E])
+
+
+def without_accents(text: str) -> str:
+    """Return `comparable_ascii(text)` with a letter for each that has an accent."""
+    return comparable_ascii("".join([_letter(character) for character in text]))
+
+
+def _letter(character: str) -> str:
+    point = ord(character)
+    for first, letters in LETTERS:
+        if 0 <= point - first < len(letters):
+            return letters[point - first]
+    return character
+
+
+def ascii_forms(text: str) -> "list[str]":
+    """Return the one or two forms in ASCII in which the code may stand in a password (rule 3)."""
+    plain, bare = comparable_ascii(text), without_accents(text)
+    return [plain] if plain == bare else [plain, bare]
 
 
 def _counts(character: str) -> bool:

@@ -91,15 +91,19 @@ _SCRIPT = """
     }
     return count >= D.pieces ? "" : seen ? "common" : "sequence";
   }
+  function ascii(text) { return Array.from(text).filter(function (one) { return one <= "~"; }).join(""); }
   function reason(password, words) {
     var all = points(password), text = plain(password), letters = comparable(password);
-    var ascii = letters.filter(function (one) { return one <= "~"; }).join(""), compared = letters.join("");
+    var compared = letters.join(""), forms = [compared, compared.normalize("NFKD").toLowerCase()].map(ascii);
+    forms.push(compared);
     if (all.length < D.min) { return "length-min"; }
     if (all.length > D.max || new TextEncoder().encode(password).length > D.maxBytes) { return "length-max"; }
     if (all.some(function (point) { return inside(D.refused, point) || inside(D.invisible, point); })) {
       return "character";
     }
-    if (words.some(function (one) { return holds(compared, one) || holds(ascii, one); })) { return "context"; }
+    if (words.some(function (one) { return forms.some(function (form) { return holds(form, one); }); })) {
+      return "context";
+    }
     return repeats(text) ? "repeated" : pieces(text);
   }
   var shown = document.getElementById("strength"), field = document.getElementById("password");

@@ -276,6 +276,7 @@ def samples(unit: FactoryUnit, words: list[str]) -> list[str]:
     pieces += [word for word in words if word] + [
         printed(unit)[3:14],
         *(printed(unit).replace("-", mark) for mark in "\u2013\u30fb\u00b7"),
+        *(unicodedata.normalize("NFC", "\u0307".join(word)) for word in words if word),
     ]
     pieces += [
         *"abcxyzQKX0179@$!-_., ",

@@ -156,6 +156,12 @@ def test_a_word_of_the_device_is_refused_with_any_separators_in_it():
         assert reason("kettle on FB" + mark + "000" + mark + "123 hob") == "context", mark
 
 
+def test_a_word_of_the_device_is_refused_with_accents_on_it():
+    assert reason("kettle on \u1e1e\u1e02000123 hob") == "context"
+    assert reason("kettle on f\u1e03000123 hob") == "context"
+    accept("\u00e9t\u00e9 sur la c\u00f4te d'\u00e9meraude")
+
+
 def test_a_word_of_the_device_is_refused_with_marks_of_any_script_in_it():
     for mark in ("\u00b7", "\u30fc", "\u30fb", "\u2500", "\u00af", "\u2027", "\u0332", "\u4e00"):
         assert reason("kettle on FB" + mark + "000" + mark + "123 hob") == "context", hex(ord(mark))

@@ -66,3 +66,14 @@ def test_a_character_separates_exactly_up_to_both_ends_of_each_range() -> None:
             assert typed.is_separator(chr(point)) is (point in separators), f"U+{point:04X}"
     for character in "_.,-aZ09~":
         assert typed.is_separator(character) is (character in "_.,-")
+
+
+def test_the_letters_without_accents_are_those_of_unicode() -> None:
+    known = {first + at: letter for first, letters in typed.LETTERS for at, letter in enumerate(letters)}
+    for point in range(0x80, sys.maxunicode + 1):
+        character = chr(point)
+        base = unicodedata.normalize("NFKD", character)[0].lower()
+        is_letter = base.isascii() and base.isalnum()
+        if unicodedata.normalize("NFKC", character) != character or not is_letter:
+            base = "-"  # no such character is in a password, or it has no letter of ASCII
+        assert known.get(point, "-") == base, hex(point)
