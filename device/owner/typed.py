@@ -150,7 +150,7 @@ def _letter(character: str) -> str:
 
 
 def ascii_forms(text: str) -> "list[str]":
-    """Return the one or two forms in ASCII in which the code may stand in a password (rule 3)."""
+    """Return the one or two forms in ASCII that a password is searched in for the code (rule 3)."""
     plain, bare = comparable_ascii(text), without_accents(text)
     return [plain] if plain == bare else [plain, bare]
 

@@ -78,22 +78,6 @@ def test_a_refused_password_leaves_the_unit_in_factory_default_with_the_code_ali
     unit.set_up()
 
 
-def accented(text):
-    """Return `text` with an accent on each of these letters, in the one character that NFKC makes of both."""
-    plain, marked = "ABCEHKLMNPRSTVWXYZ", "\u00c1\u1e02\u0106\u00c9\u1e22\u0136\u013b\u1e40\u0143\u1e56"
-    marked += "\u0154\u015a\u1e6a\u1e7c\u1e80\u1e8a\u00dd\u0179"
-    return "".join([marked[plain.find(one)] if one in plain else one for one in text])
-
-
-def test_the_code_with_accents_is_refused_as_the_password():
-    unit = MemoryUnit()
-    assert len([one for one in accented(CODE) if ord(one) > 0x7E]) > 8
-    for password in (accented(CODE), accented(CODE).lower(), CODE[:8] + accented(CODE[8:])):
-        error = refused(PasswordError, unit.set_up, CODE, password, True)
-        assert error.fields["reason"] == "context", password
-    assert unit.state() == FACTORY_DEFAULT
-
-
 def test_the_code_with_marks_of_any_script_between_is_refused_as_the_password():
     unit = MemoryUnit()
     for mark in ("\u00b7", "\u30fb", "\u2500", "\u2013", "\u00af", "\u4e00", "."):

@@ -4,6 +4,7 @@ from memory_unit import CODE, MemoryUnit, refused, run
 
 from device.errors import PasswordError
 from device.owner import setup_code, typed
+from device.owner.lifecycle import FACTORY_DEFAULT
 
 PASSWORD = "orange kettle under the bridge"
 # hyphen, en dash, em dash, horizontal bar, minus, full-width hyphen, no-break, narrow no-break, ideographic, thin
@@ -91,3 +92,19 @@ def test_only_ascii_letters_get_capitals():
     assert typed.upper(letters + "`{0Z\x7f") == letters.upper() + "`{0Z\x7f"
     foreign = "\xdf\xe4\u0131\u017f"  # upper() of the last two gives ASCII letters
     assert typed.upper(foreign) == foreign
+
+
+def accented(text):
+    """Return `text` with an accent on each of these letters, in the one character that NFKC makes of both."""
+    plain, marked = "ABCEHKLMNPRSTVWXYZ", "\u00c1\u1e02\u0106\u00c9\u1e22\u0136\u013b\u1e40\u0143\u1e56"
+    marked += "\u0154\u015a\u1e6a\u1e7c\u1e80\u1e8a\u00dd\u0179"
+    return "".join([marked[plain.find(one)] if one in plain else one for one in text])
+
+
+def test_the_code_with_accents_is_refused_as_the_password():
+    unit = MemoryUnit()
+    assert len([one for one in accented(CODE) if ord(one) > 0x7E]) > 8
+    for password in (accented(CODE), accented(CODE).lower(), CODE[:8] + accented(CODE[8:])):
+        error = refused(PasswordError, unit.set_up, CODE, password, True)
+        assert error.fields["reason"] == "context", password
+    assert unit.state() == FACTORY_DEFAULT
