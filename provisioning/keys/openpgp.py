@@ -195,13 +195,13 @@ def _require_valid(key: PublicKey, now_s: int, name: str) -> None:
 def _opened(key: Any, name: str) -> PySigner:
     """Return the signer of a key; asks for a passphrase if it has one. Raises OpenPgpKeyError, SecretMissingError."""
     try:
-        return key.signer()  # type: ignore[no-any-return]
+        signer: PySigner = key.signer()
     except Exception as error:
         if "is encrypted" not in str(error).partition("\n")[0]:
             raise OpenPgpKeyError(f"{name} has no key for signatures that is valid now") from None
     passphrase = ask(VARIABLE, "passphrase of the OpenPGP key")
     try:
-        return key.signer(passphrase)  # type: ignore[no-any-return]
+        signer = key.signer(passphrase)
     except Exception:
         raise OpenPgpKeyError(f"the passphrase does not open {name}") from None
 

@@ -6,16 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import playwright.sync_api
-
 from device.owner import setup_code
 from provisioning import fair_time
 from provisioning.station.setup_code import generate_code
+from tests.browser.loading import next_page, open_page
 from tests.browser.look import View, Watch, view
 from tests.running import PASSWORD, FactoryUnit
 
 PAGES = ("status", "updates", "support", "contact", "statement", "password", "reset", "licences")
-RELOADS = 5
 TRIES = 12  # wrong passwords until the device must have required a wait
 
 
@@ -45,18 +43,10 @@ class Walk:
         return self.views[name]
 
     def open(self, path: str) -> None:
-        """Load a page, and again as a person does: Chromium gives a handshake 30 s of wall time at most."""
-        for _ in range(RELOADS):
-            try:
-                self.page.goto(self.unit.url + path)
-                return
-            except playwright.sync_api.Error as error:
-                if "ERR_TIMED_OUT" not in error.message:
-                    raise
-        self.page.goto(self.unit.url + path)
+        open_page(self.page, self.unit.url + path)
 
     def submit(self, name: str = "button[type=submit]") -> None:
-        with self.page.expect_navigation():
+        with next_page(self.page):
             self.page.click(name)
 
     def fill(self, **fields: str) -> None:
