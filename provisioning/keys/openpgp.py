@@ -196,12 +196,14 @@ def _opened(key: Any, name: str) -> PySigner:
     """Return the signer of a key; asks for a passphrase if it has one. Raises OpenPgpKeyError, SecretMissingError."""
     try:
         signer: PySigner = key.signer()
+        return signer
     except Exception as error:
         if "is encrypted" not in str(error).partition("\n")[0]:
             raise OpenPgpKeyError(f"{name} has no key for signatures that is valid now") from None
     passphrase = ask(VARIABLE, "passphrase of the OpenPGP key")
     try:
         signer = key.signer(passphrase)
+        return signer
     except Exception:
         raise OpenPgpKeyError(f"the passphrase does not open {name}") from None
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.browser.loading import next_page
+
 
 def submit(page: Any, text: str) -> None:
     """Press the button with this text and wait for the next page."""
-    with page.expect_navigation():
+    with next_page(page):
         page.click(f"button:has-text('{text}')")
 
 

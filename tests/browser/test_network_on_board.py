@@ -8,6 +8,7 @@ from device.owner import setup_code
 from renode.gateway import DEVICE_ADDRESS
 from simulator.ports.air import router_of
 from tests.browser.conftest import PATIENCE_MS, SCREENSHOTS
+from tests.browser.loading import open_page
 from tests.browser.look import axe_violations
 from tests.browser.network_form import choose, submit
 from tests.emulated.radio_unit import HOME, HOME_KEY, WAIT_S, RadioUnit, radio_unit
@@ -51,9 +52,9 @@ def test_an_owner_with_a_phone_connects_a_real_firmware_after_one_wrong_passphra
         return str(page.inner_text("main"))
 
     inside_the_access_point(page, unit)
-    page.goto(f"http://{DEVICE_ADDRESS}/")
+    open_page(page, f"http://{DEVICE_ADDRESS}/")
     assert "Continue" in look("landing")
-    page.goto(f"{unit.url}/setup#code={setup_code.grouped(unit.world.unit.setup_code)}")
+    open_page(page, f"{unit.url}/setup#code={setup_code.grouped(unit.world.unit.setup_code)}")
     page.fill("#password", PASSWORD)
     page.fill("#again", PASSWORD)
     submit(page, "Set this password")
