@@ -82,7 +82,7 @@ def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
     host = ApplicationHost(ports, found, stores.device, stores.user)
     updates = _update_service(ports, stores, factory, found, Hooks(_pause, host.is_proven), signals)
     presence = Presence(ports, factory.name)
-    wifi = _wifi(ports, stores, factory, signals) if ports.wifi is not None else None
+    wifi = _wifi(ports, stores, factory, updates, signals) if ports.wifi is not None else None
     home = HomeHost(stores.user, lambda: _home_link(ports, stores, factory, updates, host))
     parts = Parts(ports, stores, factory, owner, updates, host, presence, signals, wifi, home)
     return Unit(parts, Facade(parts))
@@ -154,14 +154,22 @@ def _newest_anchors(ports: "Ports", device: "Store", factory_anchors: "Anchors")
         return keyset.roots_only(factory_anchors, floor)
 
 
-def _wifi(ports: "Ports", stores: Stores, factory: FactoryRecords, signals: Signals) -> "WifiHost":
+def _wifi(
+    ports: "Ports", stores: Stores, factory: FactoryRecords, updates: UpdateService, signals: Signals
+) -> "WifiHost":
     # Imported here: a board without a radio has neither the modules nor the heap for them.
     from device.agent.portal import Portal
     from device.agent.wifi import WifiHost
 
     passphrase = setup.decode(stores.device.require("setup")).passphrase
     portal = Portal(lambda: str(factory.identity.model), ports.say)
-    return WifiHost(ports, stores.user, factory.name, passphrase, signals.wake.set, portal)
+
+    def joined() -> None:
+        wifi.earlier_contact = updates.trusted.last_contact
+        signals.wake.set()
+
+    wifi = WifiHost(ports, stores.user, factory.name, passphrase, joined, portal)
+    return wifi
 
 
 def _home_link(

@@ -76,6 +76,7 @@ class WifiHost:
         self.networks: "list[Seen]" = []
         self.is_open = False  # the access point
         self.lost_for = ""  # the cause, while the stored network is not reached
+        self.earlier_contact: object = None  # the last one before the present network was joined
         self._wanted: "Network | None" = None  # the owner's choice, until the loop takes it
         self._trying: "Network | None" = None
         self._last: "Network | None" = None  # the owner's choice until it is joined

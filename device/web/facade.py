@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
         name: str  # of the unit's access point, which is its name on the network too
         networks: "Sequence[Any]"  # wifi.Seen, the strongest first
+        earlier_contact: object  # (source, unix s): the last one before this network was joined, or None
 
         def is_joined(self) -> bool:
             """Return whether the unit is on a network."""

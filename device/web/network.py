@@ -61,7 +61,7 @@ class NetworkSite(OwnerSite):
 
     async def network(self, request: "Any") -> "Any":
         """Return the page about the network: the list, how the last try went, what to do next."""
-        found = self.device.status()
+        found = self._status()
         if answers.wants_json(request):
             return answers.data(
                 dict(found["network"], networks=[_as_data(one) for one in self._wifi.networks])
@@ -76,6 +76,14 @@ class NetworkSite(OwnerSite):
         if network_page.is_trying(found["network"]):
             response.headers["Refresh"] = _REFRESH_S
         return response
+
+    def _status(self) -> "dict[str, Any]":
+        """Return the unit's status; a contact over an earlier network does not count as one over this network."""
+        found = self.device.status()
+        contact = found["last_contact"]
+        if contact is not None and (contact["source"], contact["time"]) == self._wifi.earlier_contact:
+            found["last_contact"] = None
+        return found
 
     async def _search(self) -> None:
         """Look for networks, and wait until the list is renewed or the search takes too long."""
@@ -102,7 +110,7 @@ class NetworkSite(OwnerSite):
             found = network_page.refusal(str(error.fields.get("reason", "")))
             if answers.wants_json(request):
                 return answers.refuse(request, 422, found.text, error)
-            status = self.device.status()
+            status = self._status()
             return self._answer(self._page(status, Problem(found.text, found.field), name), 422, status)
         if action == "finish" and not answers.wants_json(request):
             return answers.page(network_page.finished(self.device.public_info(), self._wifi))

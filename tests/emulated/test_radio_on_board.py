@@ -91,7 +91,11 @@ def test_in_a_captive_network_the_page_says_that_no_server_is_reached_and_anothe
     unit = radio_unit.boxed()
     hotel = unit.air.add("Hotel", is_captive=True)
     home = unit.air.add(HOME, HOME_KEY)
-    unit.joined(hotel, "")
+    unit.joined(home)
+    unit.until("the maker's servers", lambda: ">reached<" in unit.page() or None)
+    unit.choose("Hotel", "")
+    assert unit.until("the result", unit.result) == wifi.JOINED
+    assert unit.machine.radio_model.radio.router is hotel
     before = unit.machine.gateway.counters.dropped_no_link
     unit.until(
         "a packet that the hotel keeps",

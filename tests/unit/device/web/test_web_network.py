@@ -225,6 +225,15 @@ def test_a_network_without_the_internet_is_explained() -> None:
     assert "not reached yet" in text and "as hotels do" in text
 
 
+def test_a_contact_over_an_earlier_network_does_not_count_for_this_one() -> None:
+    browser = with_radio(joined=True, stored="Hotel", is_open=False)
+    contact = browser.device.found["last_contact"]
+    assert ">reached<" in browser.get("/network").text
+    browser.device.wifi.earlier_contact = (contact["source"], contact["time"])
+    text = browser.get("/network").text
+    assert "not reached yet" in text and "as hotels do" in text
+
+
 def test_a_changed_passphrase_is_named_on_the_page() -> None:
     browser = with_radio(stored="Home", lost_for=wifi.PASSPHRASE)
     assert "no longer accepts the saved passphrase" in browser.get("/network").text

@@ -249,6 +249,7 @@ class FakeWifi:
         self.attempt: dict[str, str] | None = None
         self.stored: str | None = None
         self.lost_for: str | None = None
+        self.earlier_contact: tuple[str, int] | None = None
         self.is_open = True
         self.networks: list[wifi.Seen] = [
             wifi.Seen(b"Home", wifi.WPA2, -50),
