@@ -4,7 +4,8 @@ Rules:
 1. A leaflet is the same for every unit of a product. It has no code, no name of a unit and no fingerprint.
 2. It prepares the owner for the browser's warning before they meet it, and says how to tell their own device from
    another one.
-3. It leads an owner who lost the password, or who passes the device on, to the reset.
+3. It leads an owner who lost the password, or who passes the device on, to the reset, and says what to do if no page
+   comes.
 4. What the law wants in English (support period, contact) is in English on the page of every language too.
 5. The texts below are the keys of the catalogues `leaflet.po`, which are checked as those of the pages are. The
    firmware has none of them.
@@ -56,6 +57,11 @@ CHOOSE: Final = (
     "Check the set-up code, or type it from the label. Choose a password of at least 15 characters: four or five words"
     " that have nothing to do with each other. Write it down or save it in a password manager."
 )
+NO_PAGE: Final = (
+    "If the browser shows an error page of its own, for example: This site can't be reached, check that your phone is"
+    " in the same network as the device, and load the page again. If the browser asks whether to send the form again,"
+    " agree: you need not type anything twice."
+)
 NETWORK: Final = (
     "Choose your own Wi-Fi network and type its passphrase. If something is wrong, the page says what, and you try"
     " again."
@@ -92,6 +98,7 @@ ALL: Final = (
     COMPARE,
     GO_ON,
     CHOOSE,
+    NO_PAGE,
     NETWORK,
     DONE,
     DONE_NETWORK,
@@ -167,7 +174,7 @@ def _page(facts: Facts, code: str, is_right_to_left: bool, entries: Mapping[str,
     year, month, day = support.civil_from_days(facts.end_day)
     date = f"{day} {said(support.MONTHS[month - 1])} {year}"
     steps = [[POWER], [JOIN]] if has_radio else [[POWER]]
-    steps += [[OPEN if has_radio else OPEN_CABLE], [WARNING, COMPARE, GO_ON], [CHOOSE]]
+    steps += [[OPEN if has_radio else OPEN_CABLE], [WARNING, COMPARE, GO_ON], [CHOOSE, NO_PAGE]]
     steps += [[NETWORK], [DONE, DONE_NETWORK]] if has_radio else [[DONE]]
     changes = (LOST, GIVE_AWAY, NEW_ROUTER) if has_radio else (LOST, GIVE_AWAY)
     return Page(

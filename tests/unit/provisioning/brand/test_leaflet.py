@@ -53,6 +53,15 @@ def test_a_product_without_a_radio_has_no_step_about_wi_fi() -> None:
     assert all("Wi-Fi" in repr(page) for page in leaflet.pages(FACTS, LANGUAGES, None))
 
 
+@pytest.mark.parametrize("has_radio", [True, False])
+def test_a_browsers_own_error_page_is_answered_with_the_form_once_more(has_radio: bool) -> None:
+    for page in leaflet.pages(FACTS._replace(has_access_point=has_radio), LANGUAGES, None):
+        typed = next(step for step in page.steps if "15" in step[0])
+        assert len(typed) == 2
+        if page.code == "en":
+            assert "load the page again" in typed[1] and "send the form again, agree" in typed[1]
+
+
 def test_a_lost_password_and_a_sale_lead_to_the_reset() -> None:
     english = leaflet.pages(FACTS, (), None)[0]
     assert "for five seconds while you connect it to power" in english.changes[0]
