@@ -5,9 +5,10 @@ Rules:
    kill changes nothing, and no second copy can differ. A maker with a broker publishes to both.
 2. The numbers are read again when a file changes. They can go down: after a theft of a key, root keys can lower them.
 3. The key set is named only if the maker allows it, because firmware of version 0.1 refuses such an answer.
-4. A file that is missing counts as 0. A file that cannot be read keeps the number that was read last.
+4. A file that was never seen counts as 0. No command removes one, so a file that vanished (a volume that is no longer
+   mounted, a folder that was moved) is a problem and keeps the number that was read last, as one that cannot be read.
 5. A rollout that cannot be read keeps the one that was read last; after a start that is a share of 0 of the newest
-   release, so that a damaged file never lets the whole fleet begin.
+   release, so that a damaged file never lets the whole fleet begin. One that vanished with the manifest did not end.
 """
 
 from __future__ import annotations
@@ -64,11 +65,13 @@ class PublishedNumbers(Newest):
         self._is_keyset_named = is_keyset_named
         self._store = store
         self._etags: dict[str, bytes] = {}
+        self._vanished: set[str] = set()  # names that were read, and are not there now
         self.problem: str | None = None  # why the store cannot be read now
 
     def current(self) -> tuple[int, int, int]:
         """Return the numbers of manifest, support record and key set; the last is 0 if it may not be named (rule 3)."""
         self.problem = None
+        self._vanished.clear()
         self.manifest = self._read("manifest", self.manifest)
         self.support = self._read("support", self.support)
         if self._is_keyset_named:
@@ -79,7 +82,10 @@ class PublishedNumbers(Newest):
     def _read_rollout(self) -> None:
         try:
             data = self._store.rollout()
-            self.rollout = None if data is None else published_rollout.decode(data)
+            if data is not None:
+                self.rollout = published_rollout.decode(data)
+            elif "manifest" not in self._vanished:
+                self.rollout = None
         except (OSError, RolloutError) as error:
             self.problem = (
                 str(error) if isinstance(error, RolloutError) else f"the published rollout: {error.strerror}"
@@ -91,8 +97,7 @@ class PublishedNumbers(Newest):
     def _read(self, name: str, known: int) -> int:
         try:
             if self._store.size(name) is None:
-                self._etags.pop(name, None)
-                return 0
+                return self._missing(name, known)
             etag = self._store.etag(name)
             if self._etags.get(name) == etag:
                 return known
@@ -103,3 +108,11 @@ class PublishedNumbers(Newest):
             return known
         self._etags[name] = etag
         return number
+
+    def _missing(self, name: str, known: int) -> int:
+        if name not in self._etags:
+            return 0
+        self._vanished.add(name)
+        self.problem = f"the published {name} has vanished: {self._store.directory}"
+        _log.error("%s; %d is still named", self.problem, known)
+        return known

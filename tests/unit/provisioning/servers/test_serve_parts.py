@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from device.limits import ROLLOUT_KEY_BYTES
 from device.records import support
+from device.records.freshness import Rollout
 from device.trust import keyset
 from device.trust.anchors import NO_RULES, ROLE_ROOT, Key
 from provisioning.keys.file_signer import FileSigner
@@ -18,7 +20,7 @@ from provisioning.keys.pem import read_private, write_private
 from provisioning.keys.signer import sign_record
 from provisioning.release.release import Release, build_release
 from provisioning.release.store import ReleaseStore
-from provisioning.servers import observer
+from provisioning.servers import observer, published_rollout
 from provisioning.servers.errors import PortBusyError
 from provisioning.servers.folder_lock import FolderInUseError, FolderLock
 from provisioning.servers.health import CONNECTIONS, HealthServer
@@ -78,6 +80,43 @@ def test_a_damaged_file_keeps_the_number_that_was_read_last_and_is_a_problem(sto
     assert numbers.problem is not None and "manifest" in numbers.problem
     store.put_release(release(8))
     assert numbers.current()[0] == 8 and numbers.problem is None
+
+
+@pytest.mark.parametrize("lost", ["one file", "the whole folder"])
+def test_a_file_that_vanishes_keeps_the_number_that_was_read_last_and_is_a_problem(
+    store: ReleaseStore, lost: str
+) -> None:
+    numbers = reader(store)
+    store.put_release(release(7))
+    payload = support.encode(support.SupportRecord(CLASS_ID, 20000, 4, 0, 30))
+    store.put_support(sign_record(payload, support.TYP, SIGNER))
+    assert numbers.current() == (7, 4, 0)
+    away = store.directory.with_name("away")
+    if lost == "one file":
+        (store.directory / "support").rename(away)
+    else:
+        store.directory.rename(away)
+    assert numbers.current() == numbers.current() == (7, 4, 0)
+    assert numbers.problem is not None and "vanished" in numbers.problem
+    away.rename(store.directory / "support" if lost == "one file" else store.directory)
+    store.put_release(release(8))
+    assert numbers.current() == (8, 4, 0) and numbers.problem is None
+
+
+def test_a_rollout_does_not_end_because_the_folder_vanished(store: ReleaseStore) -> None:
+    numbers = reader(store)
+    store.put_release(release(7))
+    stage = Rollout(7, bytes(ROLLOUT_KEY_BYTES), 10)
+    store.put_rollout(published_rollout.encode(stage))
+    numbers.current()
+    away = store.directory.with_name("away")
+    store.directory.rename(away)
+    numbers.current()
+    assert numbers.rolled_out() == stage
+    away.rename(store.directory)
+    store.put_rollout(None)
+    numbers.current()
+    assert numbers.rolled_out() is None, "the maker ended it"
 
 
 def test_a_key_set_is_named_only_if_the_maker_allows_it(store: ReleaseStore) -> None:
