@@ -72,7 +72,8 @@ class MqttClient(Service):
 
     `on_message(topic, payload)` runs in that thread; an exception in it is logged and does not end the thread.
     A lost connection is opened again, with the same topics. A broker ends a session if another client connects with
-    the same client id; `problem` and the log report it if it happens TAKEOVERS times within TAKEOVER_S.
+    the same client id; `problem` and the log report it if it happens TAKEOVERS times within TAKEOVER_S. A later end of
+    another kind clears `problem`.
     """
 
     def __init__(
@@ -95,7 +96,8 @@ class MqttClient(Service):
         self._is_retained_wanted = is_retained_wanted
         self._on_state = on_state or (lambda is_connected, reason: None)
         self._subscribed = threading.Event()
-        self._refusal: str | None = None
+        self._refusal: str | None = None  # why start() fails
+        self._is_accepted = False  # the broker accepted the session that is open now
         self._is_stopping = False
         self._ended: deque[float] = deque(
             maxlen=TAKEOVERS
@@ -187,7 +189,10 @@ class MqttClient(Service):
             raise ServerError(f"{what}: the broker denies it to {self.client_id}")
 
     def _connected(self, client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
-        if code.is_failure:
+        self._is_accepted = not code.is_failure
+        if code.is_failure and self._is_started():  # paho tries again
+            self._report_end(f"the broker refuses the session of {self.client_id!r}: {code}")
+        elif code.is_failure:
             self._refusal = str(code)
             self._subscribed.set()
         elif self._topics:
@@ -195,10 +200,19 @@ class MqttClient(Service):
         else:
             self._subscribed.set()
 
+    def _is_started(self) -> bool:
+        return self._subscribed.is_set() and self._refusal is None
+
+    def _report_end(self, reason: str) -> None:
+        self.problem, self.last_end = None, reason
+        _log.warning("%s", reason)
+        self._on_state(False, reason)
+
     def _disconnected(
         self, _client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any
     ) -> None:
-        if self._is_stopping or not self._subscribed.is_set() or self._refusal is not None:
+        was_accepted, self._is_accepted = self._is_accepted, False
+        if self._is_stopping or not was_accepted or not self._is_started():
             return
         now_s = time.monotonic()
         self._ended.append(now_s)
@@ -209,10 +223,9 @@ class MqttClient(Service):
                 "broker ends the session for something that it denies"
             )
             _log.error("%s", self.problem)
+            self._on_state(False, self.problem)
         else:
-            self.last_end = f"the broker ended the session of {self.client_id!r}: {code}"
-            _log.warning("the broker ended the session of %r: %s", self.client_id, code)
-        self._on_state(False, self.problem or str(code))
+            self._report_end(f"the broker ended the session of {self.client_id!r}: {code}")
 
     def _subscription_answered(
         self, _client: paho.Client, _data: Any, number: int, codes: list[Any], _properties: Any
@@ -221,6 +234,8 @@ class MqttClient(Service):
         with self._acknowledged:
             self._answers[number] = is_granted
             self._acknowledged.notify_all()
+        if self._topics and self._is_started() and not is_granted:
+            self._report_end(f"the broker denies the topics of {self.client_id!r}")
         if not self._subscribed.is_set():
             if not is_granted:
                 self._refusal = "subscription denied"
