@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.1
 _LINGER_TICKS = const(50)  # after a join: the client reads that it worked
-_SILENCE_TICKS = const(600)  # a client that says nothing for a minute gives its place to the next
+# A client that sends nothing, or does not prove the set-up code, gives its place to the next after a minute.
+_SILENCE_TICKS = const(600)
 
 
 class _BleServices(Services):
@@ -36,17 +37,19 @@ async def answer(parts: "Parts", bluetooth: "Bluetooth") -> None:
     services = _BleServices(parts)
     conversation = BleConversation(services)
     said = conversation.state()
-    silent = left = 0
+    silent = unproven = left = 0
     bluetooth.open(said)
     try:
         while services.is_open() and left < _LINGER_TICKS:
             data = bluetooth.take()
             if data is None:
                 silent += 1
+                unproven += 1
                 events = conversation.tick()
             else:
                 silent = 0
                 if not data:  # a client has come or gone
+                    unproven = 0
                     conversation = BleConversation(services)
                 events = conversation.receive(data)
             for kind, body in events:
@@ -55,9 +58,11 @@ async def answer(parts: "Parts", bluetooth: "Bluetooth") -> None:
                 said = conversation.state()
                 bluetooth.advertise(said)
             left = left + 1 if said == improv.PROVISIONED else 0
-            if silent >= _SILENCE_TICKS and said != improv.PROVISIONING:
+            if said != improv.AWAITING:
+                unproven = 0
+            if max(silent, unproven) >= _SILENCE_TICKS and said != improv.PROVISIONING:
                 bluetooth.hang_up()
-                silent = 0
+                silent = unproven = 0
             if data is None:
                 await asyncio.sleep(_TICK_S)
     finally:

@@ -117,3 +117,35 @@ def test_a_silent_client_gives_its_place_away_and_a_new_one_begins_without_a_key
         phone.task.cancel()
 
     run(scenario)
+
+
+def test_a_client_that_talks_and_proves_nothing_gives_its_place_away_too() -> None:
+    async def scenario(bench: Bench) -> None:
+        phone = Phone(bench)
+        phone.bluetooth.written.append(b"")
+        for _ in range(13):
+            await asyncio.sleep(5)
+            phone.bluetooth.written.append(improv_ble.frame(bytes((improv_ble.CHALLENGE, 0))))
+        assert phone.bluetooth.hung_up == 1
+        phone.task.cancel()
+
+    run(scenario)
+
+
+def test_a_client_that_proved_the_code_keeps_its_place_while_it_talks() -> None:
+    async def scenario(bench: Bench) -> None:
+        phone = Phone(bench)
+        phone.bluetooth.written += [b"", improv_ble.frame(bytes((improv_ble.CHALLENGE, 0)))]
+        await asyncio.sleep(1)
+        data = phone.bluetooth.heard[-1][1]
+        verifier = setup_code.verifier(CODE, data[3:19])
+        key = backend.hmac_sha256(verifier, improv_ble.CONTEXT + data[20:36])[:16]
+        for number in range(13):
+            plain = bytes((improv.GET_INFO, 0))
+            phone.bluetooth.written.append(improv_ble.frame(improv_ble.seal(key, False, number, plain)))
+            await asyncio.sleep(10)
+        assert phone.bluetooth.hung_up == 0
+        assert phone.bluetooth.heard[-1][0] == improv.RPC_RESULT
+        phone.task.cancel()
+
+    run(scenario)
