@@ -33,15 +33,28 @@ class OscoreNumbers(Protocol):
 
 
 class StoredNumbers:
-    """The numbers of a server that is alone: those of the credential store, and windows in memory."""
+    """The numbers of a server that is alone: those of the credential store, and windows in memory.
+
+    After a loss no number comes twice: a later range is higher even if the store's file is gone and the clock was
+    set back, and without a file and a clock nothing is reserved.
+    """
 
     def __init__(self, store: OscoreStore) -> None:
         self._store = store
+        self._reserved: dict[
+            tuple[bytes, bytes], int
+        ] = {}  # sender id and secret -> the end of its last range
 
     def reserve(self, unit: OscoreUnit) -> range:
         """As OscoreNumbers. Raises OscoreStoreError, OSError."""
-        first = self._store.first_sequence(unit.sender_id)
+        key = (unit.sender_id, unit.secret)
+        first = max(self._store.first_sequence(unit.sender_id), self._reserved.get(key, 0))
+        if not first:
+            raise OscoreStoreError(
+                f"no number of {unit.sender_id.hex()} is stored and the clock is before 2025: set the clock"
+            )
         self._store.reserve(unit.sender_id, first + RESERVE_STEP)
+        self._reserved[key] = first + RESERVE_STEP
         return range(first, first + RESERVE_STEP)
 
     def window(self, _: OscoreUnit) -> oscore.ReplayWindow:
