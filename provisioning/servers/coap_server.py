@@ -5,6 +5,8 @@ Rules:
 2. Block2 is served here and not by aiocoap, from any block on, with ETag and Size2, reading only what is sent: a
    device resumes in the middle, and no transfer is held in memory.
 3. Each unit has its own context; a unit can be added while the server runs.
+4. No command removes a published record. So one that was served and is not there now has vanished with its volume or
+   folder, and the answer is 5.03: with 4.04 a unit would take it for never published.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ KNOWN_OPTIONS: Final = {
 
 
 POSTS: Final = {("fb", "fresh"), ("fb", "report")}
+RECORDS: Final = {"manifest", "keyset", "support", "contact"}
 
 
 class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc]
@@ -53,6 +56,9 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
         super().__init__()
         self._stores = stores  # class id in hex -> store
         self._tracker = tracker
+        self._served: set[tuple[bytes, str]] = (
+            set()
+        )  # class id and name of the records that were there (rule 4)
 
     async def needs_blockwise_assembly(self, request: aiocoap.Message) -> bool:
         return False
@@ -87,8 +93,13 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
 
     def _block(self, store: ReleaseStore, name: str, kind: str, request: aiocoap.Message) -> aiocoap.Message:
         size = store.size(name)
+        if size is None and (store.class_id, name) in self._served:
+            _log.error("the published %s has vanished: %s", name, store.directory)
+            raise error.ServiceUnavailable
         if size is None:
             raise error.NotFound
+        if name in RECORDS:
+            self._served.add((store.class_id, name))
         asked = request.opt.block2
         exponent = min(asked.size_exponent, BLOCK_EXPONENT) if asked else BLOCK_EXPONENT
         block_bytes = 16 << exponent

@@ -100,6 +100,22 @@ def test_what_is_not_published_is_none_or_refused(site: Site) -> None:
     site.using(site.unit(), work)
 
 
+def test_a_record_that_vanished_from_the_store_is_not_called_unpublished(site: Site) -> None:
+    site.publisher.publish_keyset(b"keys")
+    folder = site.publisher.store.directory
+
+    async def work(source):
+        assert await source.keyset() == b"keys"
+        folder.rename(folder.with_name("away"))
+        with pytest.raises(PeerRefusedError, match=r"5\.03"):
+            await source.keyset()
+        assert await source.contact() is None, "it never was there"
+        folder.with_name("away").rename(folder)
+        assert await source.keyset() == b"keys"
+
+    site.using(site.unit(), work)
+
+
 def test_the_tracker_answers_with_the_nonce_and_its_time(site: Site) -> None:
     nonce, request = freshness_request()
     record = site.using(site.unit(), lambda source: source.freshness(request))
