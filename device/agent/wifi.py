@@ -115,13 +115,16 @@ class WifiHost:
     def choose(self, ssid: bytes, passphrase: bytes, security: str = "") -> None:
         """Begin to join a network. `security`: as seen in a scan; "": of a network that is not in the list.
 
-        Raises WifiError: "busy", and what wifi.check raises.
+        The same choice again, from a second click or tab, changes nothing while it is tried. Raises WifiError: "busy",
+        and what wifi.check raises.
         """
-        if self._wanted is not None or self._is_trying_choice():
-            raise WifiError(reason="busy")
         if not security:
             security = wifi.WPA2 if passphrase else wifi.OPEN
         network = wifi.Network(ssid, passphrase, security)
+        if self._wanted is not None or self._is_trying_choice():
+            if network == self._last:
+                return
+            raise WifiError(reason="busy")
         wifi.check(network, self._radio.securities)
         self._wanted = self._last = network
         self.attempt = Attempt(ssid, wifi.JOINING)

@@ -48,7 +48,12 @@ def change(site: "OwnerSite", request: "Any") -> "Any":
     try:
         _carry_out(site, action, fields)
     except HomeError as error:
-        text, name = home_page.refusal(str(error.fields["reason"]))
+        reason = str(error.fields["reason"])
+        # A second click, or a second tab, after the choice was erased asks for the same.
+        is_repeated = action == "forget" and site.word(home_page.PATH) == home_page.DONE[action]
+        if is_repeated and reason == "nothing":
+            return answers.done(request, home_page.PATH)
+        text, name = home_page.refusal(reason)
         if answers.wants_json(request):
             return answers.refuse(request, 422, text, error)
         typed = fields if action == "save" else None

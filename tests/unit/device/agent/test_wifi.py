@@ -223,6 +223,21 @@ def test_a_second_choice_waits_for_the_first() -> None:
     run(scenario)
 
 
+def test_the_same_choice_again_while_it_is_tried_is_no_second_one() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.air.add(HOME, HOME_KEY)
+        for _ in range(3):
+            bench.host.choose(HOME.encode(), HOME_KEY.encode())
+            await asyncio.sleep(0.3)
+            bench.host.again()
+        with pytest.raises(WifiError, match="busy"):
+            bench.host.choose(HOME.encode(), b"another passphrase")
+        await bench.until(lambda: bench.result == wifi.JOINED)
+        assert len(bench.radio.joins) == 1
+
+    run(scenario)
+
+
 # what is kept -----------------------------------------------------------------------------------------------------
 
 

@@ -136,6 +136,13 @@ def test_without_a_saved_broker_there_is_nothing_to_switch() -> None:
         assert answer.status == 422 and "Save a broker first." in answer.text
 
 
+def test_a_second_click_on_erase_is_no_mistake() -> None:
+    browser = saved()
+    for _ in range(2):
+        assert browser.post("/home", {"action": "forget"}).status == 303
+        assert home_page.DONE["forget"] in browser.get("/home").text
+
+
 def test_an_unknown_action_is_refused() -> None:
     assert signed_in().post("/home", SAVE | {"action": "install"}).status == 400
 
