@@ -5,7 +5,8 @@ Rules:
    it was issued on, and the signatory's signature over the digests of these files. Files are written once, mode
    0444; a ledger beside them holds the digest of each, so a change or a loss is found.
 2. A statement counts as issued when the ledger has its line. A folder without a line is left from a crash and is
-   replaced.
+   replaced. So the ledger is there before the first folder, and folders without a ledger are refused: it was lost, and
+   it named statements that have to be kept.
 3. No statement is deleted before its retention ends: ten years from issue or the end of the support period in the
    statement, whichever is later (SI 2023/1007 regulations 8 and 9).
 """
@@ -115,9 +116,20 @@ class Archive:
         """Return whether the folder is an archive. `site build` makes it, with a copy of the register."""
         return any(file_system.is_there(self.root / name) for name in (LEDGER, REGISTER_COPY))
 
+    def _entries(self) -> list[Mapping[str, Any]]:
+        """Return the entries of the ledger. Raises ArchiveError if it is lost (rule 2)."""
+        if not file_system.is_there(self.ledger.path):
+            for folder in file_system.paths_in(self.root):
+                if file_system.is_there(folder / SIGNED):
+                    raise ArchiveError(
+                        f"{self.ledger.path} is missing, but the statement {folder.name} is here; restore the ledger"
+                        " from a backup, or from the statements that the site publishes"
+                    )
+        return self.ledger.entries()
+
     def statements(self) -> list[Archived]:
         """Return every statement that was issued and is kept, oldest first."""
-        entries = self.ledger.entries()
+        entries = self._entries()
         gone = {entry["id"] for entry in entries if entry["event"] == "disposed"}
         return [
             self._archived(entry)
@@ -150,7 +162,7 @@ class Archive:
 
     def next_version(self, model: str, batch: str) -> int:
         """Return the version of the next statement of this type and batch. Disposed ones count: no id is used twice."""
-        issued = [entry for entry in self.ledger.entries() if entry["event"] == "issued"]
+        issued = [entry for entry in self._entries() if entry["event"] == "issued"]
         return 1 + sum((entry["model"], entry["batch"]) == (model, batch) for entry in issued)
 
     def add(
@@ -177,6 +189,7 @@ class Archive:
         if signer is not None:
             shown = {name: value for name, value in _digests(files).items() if name != SIGNED}
             files[FILES] = sign_files(digest, shown, signer)
+        self.ledger.create()
         _write_folder(self.root / document["id"], files)
         self.ledger.append(_issued_line(document, digest, files))
         found = self.by_sha256(digest)
@@ -198,6 +211,7 @@ class Archive:
         self._require_new(document, payload, statement.signed())
         files = {path.name: path.read_bytes() for path in sorted(statement.folder.iterdir())}
         until = {"retain_until": _signed_retention(document).isoformat()}
+        self.ledger.create()
         _write_folder(self.root / document["id"], files)
         self.ledger.append(_issued_line(document, digest, files) | until)
         return self.by_sha256(digest)
@@ -207,7 +221,7 @@ class Archive:
             raise ArchiveError(
                 "the signature is not over this statement, or the statement's id cannot be a file name"
             )
-        if any(entry["id"] == document["id"] for entry in self.ledger.entries()):
+        if any(entry["id"] == document["id"] for entry in self._entries()):
             raise ArchiveError(f"statement {document['id']} exists already; it cannot be changed (SC-08)")
 
     def verify(self) -> int:

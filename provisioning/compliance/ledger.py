@@ -4,7 +4,8 @@ Rules:
 1. A line is {"number", "previous", "entry", "hash"}; hash = SHA-256(previous || JSON of [number, entry] with sorted
    keys), both hashes in hex, the first `previous` is 64 zeros.
 2. A line is written when its newline is on disk. Bytes after the last newline come from a crash and were never
-   acknowledged. The next append removes them.
+   acknowledged. The next append removes them. A file that is not there is a ledger without lines; a link that leads
+   nowhere is an error.
 3. A chain by itself cannot show that its end was cut off. `check_continues` compares it with a copy that was published
    earlier; earlier publications are kept for that.
 """
@@ -89,6 +90,8 @@ class Ledger:
         try:
             return parse(self.path.read_bytes(), self.path.name)
         except FileNotFoundError:
+            if file_system.is_there(self.path):
+                raise
             return []
 
     def entries(self) -> list[Mapping[str, Any]]:
@@ -113,11 +116,18 @@ class Ledger:
             os.fsync(descriptor)
         return previous
 
+    def create(self) -> None:
+        """Make the ledger without lines if it is not there; on return it is on disk. Raises OSError."""
+        with self._locked() as descriptor:
+            os.fsync(descriptor)
+        file_system.sync_folder(self.path.parent)
+
     @contextmanager
     def _locked(self) -> Iterator[int]:
         """Return the open file, locked by this process."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        flag = 0 if file_system.is_there(self.path) else os.O_CREAT
+        descriptor = os.open(self.path, os.O_RDWR | flag, 0o644)
         try:
             with file_system.naming(self.path):
                 file_system.lock(descriptor)

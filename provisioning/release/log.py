@@ -54,8 +54,11 @@ class ReleaseLog:
             yield
 
     def entries(self) -> list[LogEntry]:
-        """Return all entries, oldest first. Raises ReleaseLogError for a damaged line."""
-        if not self.path.exists():
+        """Return all entries, oldest first; none if there is no file yet. Raises ReleaseLogError for a damaged line.
+
+        Raises OSError for a link that leads nowhere: numbers would begin again.
+        """
+        if not file_system.is_there(self.path):
             return []
         found = []
         for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):

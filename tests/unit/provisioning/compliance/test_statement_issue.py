@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from device.records.identity import TEXT_CHARS as IDENTITY_CHARS
-from provisioning.compliance.archive import Archive, ArchiveError, payload_of, retain_until
+from provisioning.compliance.archive import Archive, ArchiveError, retain_until
 from provisioning.compliance.check_outcomes import FAIL, NOT_APPLICABLE, NOT_RUN, Check, EvidenceError
 from provisioning.compliance.evidence import REQUIRED, Evidence
 from provisioning.compliance.forms import foot_of
@@ -272,14 +272,6 @@ def test_a_disposed_statements_version_is_not_given_again(archive: Archive, sign
     found = issue_one(archive.root, signer)
     archive.dispose(found.id, found.retain_until + dt.timedelta(1))
     assert issue_one(archive.root, signer).version == 2
-
-
-def test_what_a_crash_left_before_the_ledgers_line_is_replaced(archive: Archive, signer: FileSigner) -> None:
-    leftover = archive.root / "FB-1_2026-001_v1"
-    leftover.mkdir(parents=True)
-    (leftover / "statement.cose").write_bytes(b"half")
-    assert payload_of(issue_one(archive.root, signer).signed())
-    assert archive.verify() == 1
 
 
 def test_the_signatory_of_a_statement_is_the_one_of_its_definition(

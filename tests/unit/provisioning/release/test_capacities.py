@@ -127,3 +127,14 @@ def test_a_record_that_is_too_long_with_its_signature_is_not_written(
     monkeypatch.setattr(release_record, "open_signer", lambda _: LongSigner(2000))
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert (tmp_path / "out").exists()
+
+
+def test_a_log_that_is_a_link_to_nowhere_is_no_new_log(tmp_path: Path) -> None:
+    log = ReleaseLog(tmp_path / "log")
+    log.append(LogEntry(CLASS_ID.hex(), 7, "1", "", "", ""))
+    log.path.rename(tmp_path / "moved")
+    for target in (tmp_path / "nowhere", log.path):
+        log.path.symlink_to(target)
+        with pytest.raises(OSError, match="log"):
+            log.require_forward(CLASS_ID, 1)
+        log.path.unlink()
