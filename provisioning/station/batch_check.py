@@ -4,7 +4,8 @@ Checks, each with its requirement:
 1. repeat (PW-10): no two codes are equal, and the registry knows each one as the live code of its unit.
 2. counter (PW-06): no two codes share more than SHARED_MOST of their 20 characters, and codes in the order of their
    serials do not differ by a constant step.
-3. derived (PW-07, PW-08): no code follows from public facts, small numbers or a seeded generator (`derivation.py`).
+3. derived (PW-07, PW-08): no code follows from public facts, the code before, small numbers or a seeded
+   generator (`derivation.py`).
 4. form (PW-09): 20 random characters and their check character.
 5. spread (PW-09): characters are evenly spread, over all positions and at each one, and neighbours are independent
    (chi-square, each test at a false-alarm rate of FALSE_ALARM over a batch).
@@ -197,12 +198,13 @@ def _derived(units: Sequence[Coded], search: Search, small_numbers: int) -> Iter
             break
         seeds |= _seeds(named, alone)
     is_whole = small_numbers >= SMALL_NUMBERS
+    match = match or search.from_codes_before([unit.code for unit in units])
     match = match or _from_spellings(units[0], search, is_whole=is_whole)
     match = match or _from_key_derivations(units, search, is_whole=is_whole)
     match = match or search.from_generators(itertools.chain(seeds, range(small_numbers)))
     match = match or search.from_small_numbers(small_numbers)
     if match is not None:
-        text = f"the code of {units[match.unit].serial} follows from public facts: {match.how}"
+        text = f"the code of {units[match.unit].serial} can be computed: {match.how}"
         yield Finding("derived", "PW-07, PW-08", text)
 
 

@@ -2,10 +2,11 @@
 
 Rules:
 1. Candidates are: every public fact of a unit by itself and, for some units of the batch, every ordered pair of facts
-   with the usual separators, and every fact with the usual constant salts and keys, as they are and through the usual
-   digests, checksums, HMACs and encodings; the facts of the first unit through more digests and spellings, and through
-   PBKDF2, scrypt and HKDF; 16-bit numbers through the usual digests; known generators
-   (provisioning.station.generators) seeded with small numbers, with the facts and with times near them.
+   with the usual separators, three facts together, every fact with the usual constant salts and keys, with a line end,
+   wide and backwards, as they are and through the usual digests, checksums, HMACs and encodings; the code before; the
+   facts of the first unit through more digests and spellings, and through PBKDF2, scrypt and HKDF; 16-bit numbers
+   through the usual digests; known generators (provisioning.station.generators) seeded with small numbers, with the
+   facts and with times near them.
 2. Fifty-six bits of a code (twelve characters, where characters are compared) anywhere in a candidate are a finding. So
    every byte order, character order, bit offset and every truncation to eight bytes or more counts. A candidate of 64
    bytes matches a random code by chance once in 10**12 times: a check of a large batch tries about 10**8.
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
+from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, grouped
 from provisioning.station import spellings
 from provisioning.station.generators import NAMES, sequences, ways
 from provisioning.station.mersenne import MATCHED
@@ -84,7 +85,7 @@ class Search:
         self, unit: int, alone: Sequence[tuple[str, bytes]], paired: Sequence[tuple[str, bytes]]
     ) -> Match | None:
         """Try the facts of one unit: each of `alone` by itself, each ordered pair of `paired`. Both: (name, value)."""
-        inputs = [*alone, *_pairs(paired), *_salted(paired)]
+        inputs = [*alone, *_pairs(paired), *_salted(paired), *_triples(paired), *_written(paired)]
         for way, digest in _DIGESTS.items():
             if self._is_in_any(unit, [digest(data) for _, data in inputs]):
                 name = next(name for name, data in inputs if self._is_in_any(unit, [digest(data)]))
@@ -96,6 +97,16 @@ class Search:
             macs = [hmac.digest(key, data, way) for key in _CONSTANTS for _, data in paired]
             if self._is_in_any(unit, macs):
                 return Match(unit, f"HMAC-{way} of a fact with a constant key")
+        return None
+
+    def from_codes_before(self, codes: Sequence[str]) -> Match | None:
+        """Try digests of each code against the code that follows it. `codes`: whole, in the order of the units."""
+        for unit, (before, _) in enumerate(itertools.pairwise(codes), 1):
+            texts = [text.encode() for text in (before, before[:RANDOM_SYMBOLS], grouped(before))]
+            texts += [text.lower() for text in texts]
+            for way, digest in _DIGESTS.items():
+                if self._is_in_any(unit, [digest(text) for text in texts]):
+                    return Match(unit, f"{way} of the code before")
         return None
 
     def from_key_derivations(
@@ -214,6 +225,22 @@ def _pairs(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
             yield f"{one} and {other}", first + glue + second
 
 
+def _triples(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Yield three facts together, each in its first form."""
+    first = dict(reversed(facts)).items()
+    for three in itertools.permutations(first, 3):
+        for glue in _GLUES:
+            yield " and ".join(name for name, _ in three), glue.join(data for _, data in three)
+
+
+def _written(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Yield the facts as shells and other languages write them: with a line end or a zero byte, wide, backwards."""
+    for name, fact in facts:
+        yield from ((f"{name} with its end", fact + end) for end in (b"\n", b"\r\n", b"\0"))
+        yield f"{name} in UTF-16", fact.decode("latin-1").encode("utf-16-le")
+        yield f"{name} backwards", fact[::-1]
+
+
 def _salted(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     for (name, fact), constant in itertools.product(facts, _CONSTANTS):
         yield f"{name} with a constant salt", constant + fact
@@ -237,7 +264,7 @@ def tried_ways(small_numbers: int) -> tuple[str, ...]:
     """Return what a check tries, as lines for its report."""
     constants = len(_CONSTANTS)
     return (
-        f"facts of every unit, and pairs of some: {', '.join(_DIGESTS)}",
+        f"facts of every unit, pairs and triples of some, and the code before: {', '.join(_DIGESTS)}",
         f"HMAC-md5, -sha1, -sha256 of a fact, with another fact or one of {constants} constants as key or salt",
         f"first unit, spelled in more ways (bases, remainders, counters): {', '.join(spellings.DIGESTS)}",
         f"first unit: HKDF, PBKDF2 ({', '.join(map(str, _COUNTS))} rounds), scrypt (N {', '.join(map(str, _SCRYPT))})",

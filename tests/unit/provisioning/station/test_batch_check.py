@@ -89,6 +89,20 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
     "md5 of model and serial": (
         "derived", lambda n, f: complete(symbols_of(hashlib.md5(text(f[2]) + text(f[0])).digest())),  # noqa: S324
     ),
+    "sha256 of the serial and a line end": (
+        "derived", lambda n, f: complete(symbols_of(hashlib.sha256(text(f[0]) + b"\n").digest())),
+    ),
+    "sha256 of the wide serial": (
+        "derived",
+        lambda n, f: complete(symbols_of(hashlib.sha256(text(f[0]).decode().encode("utf-16-le")).digest())),
+    ),
+    "sha1 of the serial backwards": (
+        "derived", lambda n, f: complete(symbols_of(hashlib.sha1(text(f[0])[::-1]).digest())),  # noqa: S324
+    ),
+    "sha256 of serial, month and model": (
+        "derived",
+        lambda n, f: complete(symbols_of(hashlib.sha256(b":".join(map(text, (f[0], f[3], f[2])))).digest())),
+    ),
     "the hardware id itself": ("derived", lambda n, f: complete(symbols_of(text(f[1])))),
     "a byte of sha1 a symbol": (
         "derived",
@@ -214,6 +228,16 @@ def test_a_planted_weak_generator_fails(name: str) -> None:
     report = batch(make, small_numbers=1 << 16 if "16 bits" in name else 512)
     found = failing(report)
     assert check in found or (check == "spread" and found & {"counter", "repeat"}), report
+
+
+def test_a_code_that_is_a_digest_of_the_code_before_is_found() -> None:
+    codes = [generate_code()]
+    while len(codes) < 3:
+        codes.append(complete(symbols_of(hashlib.sha256(codes[-1].encode()).digest())))
+    report = batch(lambda number, facts: codes[number - 1], count=3)
+    assert [finding.text for finding in report.findings] == [
+        "the code of FB1-000002 can be computed: sha256 of the code before"
+    ]
 
 
 def test_one_repeat_in_a_batch_is_found() -> None:
