@@ -113,7 +113,8 @@ def notify(settings: NotifySettings) -> None:
 def _line(written: Written) -> str:
     party = written.party
     how = party.email or "by post"
-    units = f", {len(party.serials)} units" if party.serials else ""
+    count = len(party.serials)
+    units = f", {count} {'unit' if count == 1 else 'units'}" if count else ""
     mark = "new" if written.is_new else "earlier"
     return f"{mark:8}{written.status:12}{party.role:13}{party.name} ({how}){units}"
 

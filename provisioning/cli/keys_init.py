@@ -18,6 +18,7 @@ from provisioning.cli.output import print_result
 from provisioning.cli.settings_fields import FILE_NAME
 from provisioning.cli.signing_time import IN_CERTIFICATES, warn_of_clock
 from provisioning.keys.key_ring import KeyRing
+from provisioning.product.product import load_product
 
 _SETTINGS: Final = """# Settings of firstboot commands. The command line beats this file.
 # Try: firstboot release sign IMAGE --out FOLDER --config {name} --show-config
@@ -56,6 +57,7 @@ def init(
         raise InputError(
             f"There is no product definition {product}. `firstboot station init` writes one to start from."
         )
+    load_product(product)  # a file that is none is refused before any key is made
     count = _generate_folder(folder, product, is_development)
     if is_development:
         warn("DEVELOPMENT keys: units made with them are NOT FOR SALE.")

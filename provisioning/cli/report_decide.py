@@ -240,5 +240,7 @@ def done(store: CaseStore, case: Case, is_json: bool) -> None:
     waiting = sum(notice.status == "queued" for notice in case.notices.values())
     lines = [f"case {case.code} is {case.state}, version {case.version}"]
     if waiting:
-        lines.append(f"{waiting} notices wait for `firstboot report send`")
+        lines.append(
+            f"{waiting} {'notice waits' if waiting == 1 else 'notices wait'} for `firstboot report send`"
+        )
     print_report(lines, document, is_json)

@@ -138,7 +138,7 @@ def outbox_command(cases: CasesOption, files: FilesOption = None, is_json: JsonO
             for row in rows
         ]
     lines = [
-        f"{row['status']:10}{time_text(row['queued_s'])}  {row['case']}  {row['purpose']:12}{row['message_id']}"
+        f"{row['status']:10}{time_text(row['queued_s'])}  {row['case']}  {row['purpose']:16}  {row['message_id']}"
         f"  {row['note']}"
         for row in document
     ]

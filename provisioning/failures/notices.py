@@ -104,7 +104,8 @@ def _supplied(party: Party) -> str:
     shown = ", ".join(party.serials[:MOST_SERIALS])
     left = len(party.serials) - MOST_SERIALS
     more = f" and {left} more; ask us for the whole list" if left > 0 else ""
-    return f"We supplied {len(party.serials)} units to you: {shown}{more}."
+    count = len(party.serials)
+    return f"We supplied {count} {'unit' if count == 1 else 'units'} to you: {shown}{more}."
 
 
 def _recalled(found: Investigation, party: Party) -> str:

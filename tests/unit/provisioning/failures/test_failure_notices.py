@@ -106,6 +106,14 @@ def test_cf_03_a_notice_has_what_the_act_asks_for(failures: Failures, code: str)
     assert failures.serials["hillside"] in words and failures.serials["nord"] not in words
 
 
+def test_a_notice_counts_the_units_in_plain_english(failures: Failures, code: str) -> None:
+    found = desk.load(failures.store, code)
+    (one,) = [each for each in failures.parties(code).parties if each.id == "hillside"]
+    two = dataclasses.replace(one, serials=(*one.serials, "X"))
+    assert "We supplied 1 unit to you: " in notices.text(found, one, MAKER.name)
+    assert "We supplied 2 units to you: " in notices.text(found, two, MAKER.name)
+
+
 def test_a_notice_names_the_authority_as_notified_only_if_it_was(failures: Failures, code: str) -> None:
     (party,) = [one for one in failures.parties(code).parties if one.id == "hillside"]
     failures.notify(code)

@@ -70,6 +70,13 @@ def test_init_marks_development_keys(desk: Path) -> None:
     assert KeyRing(desk / "dev" / "keys").is_development
 
 
+def test_init_refuses_a_file_that_is_no_product_definition_and_makes_no_folder(desk: Path) -> None:
+    (desk / "notes.toml").write_text("a = 1")
+    result = _run("keys", "init", desk / "new", "--product", desk / "notes.toml")
+    assert result.exit_code == 2, result.output
+    assert not (desk / "new").exists()
+
+
 def test_init_never_overwrites_a_folder(desk: Path) -> None:
     before = (desk / "maker" / "keys" / "author.pem").read_bytes()
     assert _run("keys", "init", desk / "maker", "--product", desk / "product.toml").exit_code == 2
