@@ -57,7 +57,7 @@ def init(
         raise InputError(
             f"There is no product definition {product}. `firstboot station init` writes one to start from."
         )
-    load_product(product)  # a file that is none is refused before any key is made
+    load_product(product)  # another file is refused before any key is made
     count = _generate_folder(folder, product, is_development)
     if is_development:
         warn("DEVELOPMENT keys: units made with them are NOT FOR SALE.")
