@@ -15,10 +15,11 @@ from provisioning.disclosure.case import QUEUED, SENT, WRITTEN
 from provisioning.disclosure.errors import CaseInputError, MailUnreachableError, StateError
 from provisioning.failures import desk, notices
 from provisioning.failures.notify import notify, undelivered, write_files
-from provisioning.failures.parties import AUTHORITY, authority
+from provisioning.failures.parties import AUTHORITY, MANUFACTURER, authority, parties_of
 from provisioning.failures.states import Step
 from provisioning.registry import consignees
 from provisioning.registry.errors import RegistryError
+from tests.unit.provisioning.disclosure.cases_bench import PRODUCT
 from tests.unit.provisioning.failures.failures_bench import (
     AUTHORITY_EMAIL,
     BY,
@@ -54,6 +55,20 @@ def test_cf_03_authority_importers_distributors_and_customers_of_the_batch_are_n
         True,
         True,
     ]  # s. 11(4)(d): no conditions specified
+
+
+def test_cf_03_another_manufacturer_of_the_product_is_notified(failures: Failures, code: str) -> None:
+    second = dataclasses.replace(PRODUCT.manufacturer, name="Wick Works Ltd")
+    product = dataclasses.replace(PRODUCT, manufacturers=(PRODUCT.manufacturer, second))
+    found = desk.load(failures.store, code)
+    parties = parties_of(
+        found, failures.registry, failures.packing.entries(), product, AUTHORITY_EMAIL
+    ).parties
+    assert [(one.id, one.name) for one in parties if one.role == MANUFACTURER] == [
+        ("manufacturer-2", "Wick Works Ltd")
+    ]
+    (other,) = [one for one in parties if one.role == MANUFACTURER]
+    assert other.is_required and "sections 10 to 12" in notices.text(found, other, MAKER.name)
 
 
 def test_a_failure_of_the_model_concerns_every_batch(failures: Failures) -> None:
