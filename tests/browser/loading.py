@@ -6,7 +6,7 @@ the page again, as a person does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,13 +14,14 @@ import playwright.sync_api
 
 RELOADS = 5
 _LOOK_MS = 50
-# The second: the browser still shows its own page about the first.
-_GAVE_UP = ("ERR_TIMED_OUT", 'interrupted by another navigation to "chrome-error')
+_GAVE_UP = "ERR_TIMED_OUT"
+_OWN_PAGE = "chrome-error:"
 
 
 def open_page(page: Any, url: str) -> None:
     """Load a page. Raises playwright's Error after RELOADS more tries, and at once for another cause."""
-    _again(lambda: page.goto(url), RELOADS)
+    with _own_pages(page) as shown:
+        _again(page, shown, lambda: page.goto(url), RELOADS)
 
 
 @contextmanager
@@ -29,29 +30,50 @@ def next_page(page: Any) -> Iterator[None]:
 
     Raises playwright's Error as `open_page`.
     """
+    with _own_pages(page) as shown:
+        try:
+            with page.expect_navigation():
+                yield
+        except playwright.sync_api.Error as error:
+            _until_given_up(page, shown, 1, error)
+            _again(
+                page, shown, page.reload, RELOADS - 1
+            )  # of the browser's own page: it sends the form again
+
+
+@contextmanager
+def _own_pages(page: Any) -> Iterator[list[str]]:
+    """Return the list of the browser's own pages that were shown, which grows."""
+    shown: list[str] = []
+
+    def note(frame: Any) -> None:
+        if frame == page.main_frame and frame.url.startswith(_OWN_PAGE):
+            shown.append(frame.url)
+
+    page.on("framenavigated", note)
     try:
-        with page.expect_navigation():
-            yield
-    except playwright.sync_api.Error as error:
-        if not _gave_up(error):
-            raise
-        while not page.url.startswith(
-            "chrome-error:"
-        ):  # the browser's own page, whose reload sends the form again
-            page.wait_for_timeout(_LOOK_MS)
-        _again(page.reload, RELOADS - 1)
+        yield shown
+    finally:
+        page.remove_listener("framenavigated", note)
 
 
-def _again(load: Any, reloads: int) -> None:
+def _again(page: Any, shown: list[str], load: Callable[[], Any], reloads: int) -> None:
     for _ in range(reloads):
+        before = len(shown)
         try:
             load()
             return
         except playwright.sync_api.Error as error:
-            if not _gave_up(error):
-                raise
+            _until_given_up(page, shown, before + 1, error)
     load()
 
 
-def _gave_up(error: playwright.sync_api.Error) -> bool:
-    return any(words in error.message for words in _GAVE_UP)
+def _until_given_up(page: Any, shown: list[str], count: int, error: playwright.sync_api.Error) -> None:
+    """Wait until the browser shows its own page about a load that it gave up; raise another error again.
+
+    The error comes before that page, which would interrupt a load that starts between the two.
+    """
+    if _GAVE_UP not in error.message:
+        raise error
+    while len(shown) < count:
+        page.wait_for_timeout(_LOOK_MS)
