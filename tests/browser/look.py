@@ -138,3 +138,22 @@ def check(page: Any, watch: Watch, name: str, folder: Path) -> None:
     seen = view(page, watch, name, folder)
     assert not seen.violations and not seen.overflows and not seen.squeezed
     assert not watch.complaints
+
+
+def text_of(page: Any, picture: Path) -> str:
+    """Return the words of the shown page, after a picture of it; fail unless it suits everyone at its width."""
+    page.wait_for_load_state()  # a selector is found before the style has arrived
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=picture, full_page=True)
+    assert not overflows(page), picture.name
+    assert axe_violations(page) == []
+    return str(page.inner_text("main"))
+
+
+def check_sizes(page: Any, folder: Path, name: str, sizes: dict[str, tuple[int, int]]) -> None:
+    """Fail unless the shown page suits everyone at each size (width, height); pictures go into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for size, (width, height) in sizes.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.screenshot(path=folder / f"{name}-{size}.png", full_page=True)
+        assert (axe_violations(page), overflows(page), squeezed(page)) == ([], False, []), (name, size)

@@ -9,7 +9,7 @@ from renode.gateway import DEVICE_ADDRESS
 from simulator.ports.air import router_of
 from tests.browser.conftest import PATIENCE_MS, SCREENSHOTS
 from tests.browser.loading import open_page
-from tests.browser.look import axe_violations
+from tests.browser.look import text_of
 from tests.browser.network_form import choose, submit
 from tests.emulated.radio_unit import HOME, HOME_KEY, WAIT_S, RadioUnit, radio_unit
 from tests.emulated.test_radio_on_board import pytestmark
@@ -42,14 +42,9 @@ def test_an_owner_with_a_phone_connects_a_real_firmware_after_one_wrong_passphra
     )
     page.set_viewport_size({"width": WIDTH, "height": 800})
     folder = SCREENSHOTS / "network-board"
-    folder.mkdir(parents=True, exist_ok=True)
 
     def look(name: str) -> str:
-        page.wait_for_load_state()  # a selector is found before the style has arrived
-        page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= WIDTH, name
-        assert axe_violations(page) == []
-        return str(page.inner_text("main"))
+        return text_of(page, folder / f"{name}.png")
 
     inside_the_access_point(page, unit)
     open_page(page, f"http://{DEVICE_ADDRESS}/")

@@ -11,7 +11,7 @@ from device.net import wifi
 from device.owner import setup_code
 from simulator.ports import radio
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.look import axe_violations, held
+from tests.browser.look import held, text_of
 from tests.browser.network_form import choose, submit
 from tests.running import PASSWORD, FactoryUnit, give_radio
 
@@ -33,14 +33,9 @@ def test_an_owner_goes_from_the_label_to_the_network_and_a_wrong_passphrase_cost
     air.add("Old", "12345678", security=wifi.OLD, signal_dbm=-80)
     page.set_viewport_size({"width": width, "height": 800})
     folder = SCREENSHOTS / f"network-{width}"
-    folder.mkdir(parents=True, exist_ok=True)
 
     def look(name: str) -> str:
-        page.wait_for_load_state()  # a selector is found before the style has arrived
-        page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        assert axe_violations(page) == []
-        return str(page.inner_text("main"))
+        return text_of(page, folder / f"{name}.png")
 
     try:
         simulated.start()

@@ -14,7 +14,7 @@ from provisioning.disclosure import desk, form
 from provisioning.disclosure.desk import Decision
 from provisioning.disclosure.states import Step
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.look import axe_violations, overflows, squeezed
+from tests.browser.look import check_sizes
 from tests.unit.provisioning.disclosure.cases_bench import Cases
 from tests.unit.provisioning.station.operator_bench import until
 
@@ -37,11 +37,7 @@ def site(tmp_path: Path) -> Iterator[tuple[Cases, str]]:
 
 def look(page: Any, name: str) -> None:
     """Check the shown page at every width."""
-    for size, (width, height) in SIZES.items():
-        page.set_viewport_size({"width": width, "height": height})
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"report-form-{name}-{size}.png", full_page=True)
-        assert (axe_violations(page), overflows(page), squeezed(page)) == ([], False, []), (name, size)
+    check_sizes(page, SCREENSHOTS, f"report-form-{name}", SIZES)
 
 
 def test_a_visitor_reports_without_a_name_and_reads_the_answer_with_the_code(

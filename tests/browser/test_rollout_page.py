@@ -13,7 +13,7 @@ from device.errors import DigestMismatchError, KnownBadError
 from provisioning.cli.page_server import PageServer
 from provisioning.servers.rollout_page import make_app
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.look import axe_violations, overflows, squeezed
+from tests.browser.look import check_sizes
 from tests.unit.provisioning.servers.test_rollout_store import CLASS_ID, PLAN, Bench
 
 SIZES = {"desk": (1280, 800), "phone": (360, 740)}
@@ -33,11 +33,7 @@ def shown(tmp_path: Path) -> Iterator[tuple[Bench, str]]:
 
 def look(page: Any, name: str) -> None:
     """Check the shown page at every width."""
-    for size, (width, height) in SIZES.items():
-        page.set_viewport_size({"width": width, "height": height})
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"rollout-{name}-{size}.png", full_page=True)
-        assert (axe_violations(page), overflows(page), squeezed(page)) == ([], False, []), (name, size)
+    check_sizes(page, SCREENSHOTS, f"rollout-{name}", SIZES)
 
 
 def test_a_rollout_is_seen_from_its_first_unit_to_a_pause(shown: tuple[Bench, str], page: Any) -> None:

@@ -28,8 +28,8 @@ from provisioning.station.label_words import (
     words_in,
     words_of,
 )
-from provisioning.station.labels import Label, print_label, read_back
-from provisioning.station.setup_code import generate_code
+from provisioning.station.labels import print_label, read_back
+from tests.unit.provisioning.station.label_sample import SAMPLE
 
 PRODUCT = Path(__file__).parents[4] / "examples" / "product" / "product.toml"
 NAMES = 'fr = "Fran\u00e7ais"\nar = "\u0627\u0644\u0639\u0631\u0628\u064a\u0629"\n'
@@ -38,20 +38,7 @@ FRENCH = {
     text: str(found)
     for text, found in catalogue_of(None, "fr", DOMAIN, texts()).entries.items()  # type: ignore[union-attr]
 }
-LABEL = Label(
-    brand="Example Brand",
-    model="FB-1",
-    batch="2026-001",
-    serial="FB1-000001",
-    manufacturer="Example Devices Ltd",
-    support_end="31 December 2031",
-    address="https://fb-3f9a2c71.local/setup",
-    fingerprint=bytes(range(32)),
-    is_development=False,
-    code=generate_code(),
-    network="fb-3f9a2c71",
-    passphrase="2345-bbbb-cccc-dddd",
-)
+LABEL = dataclasses.replace(SAMPLE, network="fb-3f9a2c71", passphrase="2345-bbbb-cccc-dddd")
 # Letters that every font has, written from the right: the order of the pieces is the subject, not their shape.
 FROM_THE_RIGHT = Words({NETWORK: "Wi-Fi {0} key {1}", WARNED: "Open {} now"}, True)
 

@@ -26,7 +26,6 @@ from provisioning.station.label_drawing import WARNING, qr_place
 from provisioning.station.label_forms import label_as
 from provisioning.station.label_words import Words
 from provisioning.station.labels import (
-    Label,
     LabelError,
     LabelReaderError,
     code_on_label,
@@ -34,19 +33,7 @@ from provisioning.station.labels import (
     read_back,
 )
 from provisioning.station.setup_code import generate_code
-
-LABEL = Label(
-    brand="Example Brand",
-    model="FB-1",
-    batch="2026-001",
-    serial="FB1-000001",
-    manufacturer="Example Devices Ltd",
-    support_end="31 December 2031",
-    address="https://fb-3f9a2c71.local/setup",
-    fingerprint=bytes(range(32)),
-    is_development=False,
-    code=generate_code(),
-)
+from tests.unit.provisioning.station.label_sample import SAMPLE
 
 
 @pytest.fixture
@@ -55,10 +42,10 @@ def without_zxing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_label_of_a_unit_with_a_radio_shows_its_access_point_and_repr_hides_it(tmp_path: Path) -> None:
-    wifi = dataclasses.replace(LABEL, network="fb-3f9a2c71", passphrase="aaaa-bbbb-cccc-dddd")
+    wifi = dataclasses.replace(SAMPLE, network="fb-3f9a2c71", passphrase="aaaa-bbbb-cccc-dddd")
     assert "aaaa" not in repr(wifi)
     print_label(wifi, tmp_path / "wifi.png")
-    print_label(LABEL, tmp_path / "plain.png")
+    print_label(SAMPLE, tmp_path / "plain.png")
     read_back(wifi, tmp_path / "wifi.png")
     with Image.open(tmp_path / "wifi.png") as one, Image.open(tmp_path / "plain.png") as other:
         changed = ImageChops.difference(one.convert("L"), other.convert("L")).getbbox()
@@ -67,21 +54,21 @@ def test_a_label_of_a_unit_with_a_radio_shows_its_access_point_and_repr_hides_it
 
 def test_a_label_is_read_back_by_its_qr_code(tmp_path: Path) -> None:
     pytest.importorskip("zxingcpp", reason="zxing-cpp is not installed: labels cannot be decoded here")
-    print_label(LABEL, tmp_path / "label.png")
-    assert read_back(LABEL, tmp_path / "label.png") == "zxing-cpp"
-    assert code_on_label(tmp_path / "label.png") == LABEL.code
+    print_label(SAMPLE, tmp_path / "label.png")
+    assert read_back(SAMPLE, tmp_path / "label.png") == "zxing-cpp"
+    assert code_on_label(tmp_path / "label.png") == SAMPLE.code
 
 
 def test_without_a_decoder_every_module_is_compared(tmp_path: Path, without_zxing: None) -> None:
-    print_label(LABEL, tmp_path / "label.png")
-    assert read_back(LABEL, tmp_path / "label.png") == "modules"
+    print_label(SAMPLE, tmp_path / "label.png")
+    assert read_back(SAMPLE, tmp_path / "label.png") == "modules"
     with pytest.raises(LabelReaderError):  # the label is unknown, which differs from a label without a code
         code_on_label(tmp_path / "label.png")
 
 
 def test_a_person_types_the_address_without_the_path_to_set_up() -> None:
-    assert LABEL.typed_address == "https://fb-3f9a2c71.local"
-    other = dataclasses.replace(LABEL, address="https://fb-3f9a2c71.local/begin")
+    assert SAMPLE.typed_address == "https://fb-3f9a2c71.local"
+    other = dataclasses.replace(SAMPLE, address="https://fb-3f9a2c71.local/begin")
     assert other.typed_address == other.address
 
 
@@ -112,50 +99,50 @@ def test_a_label_of_another_code_is_refused(
 ) -> None:
     if decoder == "modules":
         monkeypatch.setitem(sys.modules, "zxingcpp", None)
-    print_label(dataclasses.replace(LABEL, code=generate_code()), tmp_path / "label.png")
+    print_label(dataclasses.replace(SAMPLE, code=generate_code()), tmp_path / "label.png")
     with pytest.raises(LabelError) as caught:
-        read_back(LABEL, tmp_path / "label.png")
-    assert LABEL.code not in str(caught.value)
+        read_back(SAMPLE, tmp_path / "label.png")
+    assert SAMPLE.code not in str(caught.value)
 
 
 def test_a_smudged_module_is_noticed_without_a_decoder(tmp_path: Path, without_zxing: None) -> None:
     path = tmp_path / "label.png"
-    print_label(LABEL, path)
-    left, top, matrix = qr_place(LABEL)
-    module = LABEL.template.module
+    print_label(SAMPLE, path)
+    left, top, matrix = qr_place(SAMPLE)
+    module = SAMPLE.template.module
     with Image.open(path) as image:
         image.load()
     shade = "white" if matrix[0][0] else "black"
     image.paste(shade, (left, top, left + module, top + module))
     image.save(path)
     with pytest.raises(LabelError):
-        read_back(LABEL, path)
+        read_back(SAMPLE, path)
 
 
 def test_a_label_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    print_label(LABEL, tmp_path / "label.png")
+    print_label(SAMPLE, tmp_path / "label.png")
     (tmp_path / "label.png").chmod(0o644)
     with pytest.raises(LabelError, match="read by others"):
-        read_back(LABEL, tmp_path / "label.png")
+        read_back(SAMPLE, tmp_path / "label.png")
 
 
 def test_a_label_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "labels" / "label.png"
-    print_label(LABEL, path)
+    print_label(SAMPLE, path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o077 == 0
     assert [entry.name for entry in path.parent.iterdir()] == ["label.png"]
 
 
 def test_code_and_fingerprint_stand_in_the_fragment_only() -> None:
-    address, _, fragment = LABEL.qr_text.partition("#")
-    assert address == LABEL.address
-    assert LABEL.code in fragment and LABEL.fingerprint.hex() in fragment
+    address, _, fragment = SAMPLE.qr_text.partition("#")
+    assert address == SAMPLE.address
+    assert SAMPLE.code in fragment and SAMPLE.fingerprint.hex() in fragment
 
 
 def test_a_development_label_says_not_for_sale_in_red(tmp_path: Path) -> None:
-    print_label(dataclasses.replace(LABEL, is_development=True), tmp_path / "label.png")
-    print_label(LABEL, tmp_path / "plain.png")
+    print_label(dataclasses.replace(SAMPLE, is_development=True), tmp_path / "label.png")
+    print_label(SAMPLE, tmp_path / "plain.png")
     red = tuple(bytes.fromhex(WARNING[1:]))
     counts = []
     for name in ("label.png", "plain.png"):
@@ -173,11 +160,18 @@ def test_the_printed_texts_are_those_of_the_unit(monkeypatch: pytest.MonkeyPatch
         real(self, place, text, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(label_drawing.ImageDraw.ImageDraw, "text", note)
-    print_label(LABEL, tmp_path / "label.png")
+    print_label(SAMPLE, tmp_path / "label.png")
     shown = "\n".join(printed)
-    for fact in (LABEL.brand, LABEL.model, LABEL.batch, LABEL.serial, LABEL.manufacturer, LABEL.support_end):
+    for fact in (
+        SAMPLE.brand,
+        SAMPLE.model,
+        SAMPLE.batch,
+        SAMPLE.serial,
+        SAMPLE.manufacturer,
+        SAMPLE.support_end,
+    ):
         assert fact in shown
-    assert grouped(LABEL.code) in printed
+    assert grouped(SAMPLE.code) in printed
     assert "0001 0203 0405" in shown  # the fingerprint, in groups
 
 
@@ -185,20 +179,20 @@ def test_the_printed_texts_are_those_of_the_unit(monkeypatch: pytest.MonkeyPatch
     "text", ["W" * 40, "\u4e2d" * 40, "An ordinary company name of some length, Limited"]
 )
 def test_long_texts_stay_on_the_label(text: str, tmp_path: Path) -> None:
-    long = dataclasses.replace(LABEL, brand=text, manufacturer=text, address="https://" + "a" * 72)
+    long = dataclasses.replace(SAMPLE, brand=text, manufacturer=text, address="https://" + "a" * 72)
     print_label(long, tmp_path / "label.png")
     assert read_back(long, tmp_path / "label.png") in ("zxing-cpp", "modules")
 
 
 def test_a_text_that_has_no_room_is_refused_and_not_cut(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="do not fit"):
-        print_label(dataclasses.replace(LABEL, model="W" * 120), tmp_path / "label.png")
+        print_label(dataclasses.replace(SAMPLE, model="W" * 120), tmp_path / "label.png")
     assert not (tmp_path / "label.png").exists()
 
 
 def test_the_longest_allowed_address_leaves_room_for_the_code_line() -> None:
     long = dataclasses.replace(
-        LABEL, address="https://" + "a" * (ADDRESS_CHARS + 6 - 8)
+        SAMPLE, address="https://" + "a" * (ADDRESS_CHARS + 6 - 8)
     )  # "{name}" becomes 11
     _, top, matrix = qr_place(long)
     template = long.template
@@ -207,7 +201,7 @@ def test_the_longest_allowed_address_leaves_room_for_the_code_line() -> None:
 
 
 def test_repr_shows_no_code() -> None:
-    assert LABEL.code not in repr(LABEL)
+    assert SAMPLE.code not in repr(SAMPLE)
 
 
 # Templates ------------------------------------------------------------------------------------------------
@@ -232,7 +226,7 @@ height_mm = 2
 
 
 def test_a_label_by_another_template_has_its_size_and_is_read_back(tmp_path: Path) -> None:
-    small = dataclasses.replace(LABEL, template=parse_template(SMALL))
+    small = dataclasses.replace(SAMPLE, template=parse_template(SMALL))
     print_label(small, tmp_path / "label.png")
     with Image.open(tmp_path / "label.png") as image:
         assert image.size == (480, 320) and round(image.info["dpi"][0]) == 203
@@ -312,7 +306,7 @@ def scanned(image: Image.Image) -> list[str]:
 
 @pytest.mark.parametrize("template", [STANDARD, parse_template(SMALL)], ids=["standard", "small"])
 def test_a_scanner_reads_the_pdf_at_print_resolution(template: Template, tmp_path: Path) -> None:
-    label = dataclasses.replace(LABEL, template=template)
+    label = dataclasses.replace(SAMPLE, template=template)
     print_label(label, tmp_path / "label.png")
     page = rendered(label_as(tmp_path / "label.png", "pdf"), template.dpi)
     assert abs(page.size[0] - template.size[0]) <= 1 and abs(page.size[1] - template.size[1]) <= 1
@@ -321,7 +315,7 @@ def test_a_scanner_reads_the_pdf_at_print_resolution(template: Template, tmp_pat
 
 @pytest.mark.parametrize("template", [STANDARD, parse_template(SMALL)], ids=["standard", "small"])
 def test_a_scanner_reads_what_the_zpl_prints(template: Template, tmp_path: Path) -> None:
-    label = dataclasses.replace(LABEL, template=template)
+    label = dataclasses.replace(SAMPLE, template=template)
     print_label(label, tmp_path / "label.png")
     picture = unpacked(label_as(tmp_path / "label.png", "zpl"))
     assert picture.size == template.size
@@ -329,7 +323,7 @@ def test_a_scanner_reads_what_the_zpl_prints(template: Template, tmp_path: Path)
 
 
 def test_the_zpl_prints_every_dot_of_the_label(tmp_path: Path) -> None:
-    development = dataclasses.replace(LABEL, is_development=True)
+    development = dataclasses.replace(SAMPLE, is_development=True)
     print_label(development, tmp_path / "label.png")
     with Image.open(tmp_path / "label.png") as image:
         expected = image.convert("L").point(lambda level: 0 if level < 192 else 255)
@@ -340,7 +334,7 @@ def test_the_zpl_prints_every_dot_of_the_label(tmp_path: Path) -> None:
 
 def test_the_pdf_holds_the_labels_own_dots(tmp_path: Path) -> None:
     pdfium = pytest.importorskip("pypdfium2", reason="pypdfium2 is not installed: no PDF is read")
-    print_label(LABEL, tmp_path / "label.png")
+    print_label(SAMPLE, tmp_path / "label.png")
     with pdfium.PdfDocument(label_as(tmp_path / "label.png", "pdf")) as pages:
         stored = next(iter(pages[0].get_objects())).get_bitmap().to_pil().convert("RGB")
     with Image.open(tmp_path / "label.png") as image:
