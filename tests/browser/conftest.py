@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.running import FactoryUnit, calm, emulated, simulated
+from device.agent import wifi as wifi_agent
+from device.net import wifi
+from tests.browser.network_form import HOME, HOME_KEY, OWN_KEY
+from tests.running import FactoryUnit, calm, emulated, give_radio, simulated
 
 __all__ = ["calm", "emulated", "simulated"]
 
@@ -93,3 +96,21 @@ def fresh(simulated: FactoryUnit) -> FactoryUnit:
 def owned(simulated: FactoryUnit) -> FactoryUnit:
     """A simulated unit that its owner has set up."""
     return simulated.owned()
+
+
+@pytest.fixture
+def boxed(simulated: FactoryUnit, monkeypatch: pytest.MonkeyPatch) -> Iterator[FactoryUnit]:
+    """A simulated unit in factory default with a radio that has looked around: the network at home is the strongest."""
+    monkeypatch.setattr(wifi_agent, "WIFI_JOIN_S", 3600)  # a busy machine is not a slow router
+    simulated.fresh()
+    machine = simulated.machine
+    machine.cut_power()
+    air = give_radio(simulated, OWN_KEY)
+    air.add(HOME, HOME_KEY)
+    air.add("Guests with a rather long name", signal_dbm=-72)
+    air.add("Old", "12345678", security=wifi.OLD, signal_dbm=-80)
+    simulated.start()
+    simulated.wait("a scan", lambda: (machine.radio is not None and machine.radio.answers_port) or None)
+    yield simulated
+    machine.cut_power()
+    machine.air = None

@@ -18,10 +18,12 @@ _GAVE_UP = "ERR_TIMED_OUT"
 _OWN_PAGE = "chrome-error:"
 
 
-def open_page(page: Any, url: str) -> None:
-    """Load a page. Raises playwright's Error after RELOADS more tries, and at once for another cause."""
+def open_page(page: Any, url: str, cause: str = _GAVE_UP) -> Any:
+    """Load a page and return the answer. Raises playwright's Error after RELOADS more tries, and at once if its
+    message does not have `cause`.
+    """
     with _own_pages(page) as shown:
-        _again(page, shown, lambda: page.goto(url), RELOADS)
+        return _again(page, shown, lambda: page.goto(url), RELOADS, cause)
 
 
 @contextmanager
@@ -35,10 +37,9 @@ def next_page(page: Any) -> Iterator[None]:
             with page.expect_navigation():
                 yield
         except playwright.sync_api.Error as error:
-            _until_given_up(page, shown, 1, error)
-            _again(
-                page, shown, page.reload, RELOADS - 1
-            )  # of the browser's own page: it sends the form again
+            _until_given_up(page, shown, 1, error, _GAVE_UP)
+            # A reload of the browser's own page sends the form again.
+            _again(page, shown, page.reload, RELOADS - 1, _GAVE_UP)
 
 
 @contextmanager
@@ -57,23 +58,24 @@ def _own_pages(page: Any) -> Iterator[list[str]]:
         page.remove_listener("framenavigated", note)
 
 
-def _again(page: Any, shown: list[str], load: Callable[[], Any], reloads: int) -> None:
+def _again(page: Any, shown: list[str], load: Callable[[], Any], reloads: int, cause: str) -> Any:
     for _ in range(reloads):
         before = len(shown)
         try:
-            load()
-            return
+            return load()
         except playwright.sync_api.Error as error:
-            _until_given_up(page, shown, before + 1, error)
-    load()
+            _until_given_up(page, shown, before + 1, error, cause)
+    return load()
 
 
-def _until_given_up(page: Any, shown: list[str], count: int, error: playwright.sync_api.Error) -> None:
+def _until_given_up(
+    page: Any, shown: list[str], count: int, error: playwright.sync_api.Error, cause: str
+) -> None:
     """Wait until the browser shows its own page about a load that it gave up; raise another error again.
 
     The error comes before that page, which would interrupt a load that starts between the two.
     """
-    if _GAVE_UP not in error.message:
+    if cause not in error.message or "ERR_ABORTED" in error.message:  # without a page of its own
         raise error
     while len(shown) < count:
         page.wait_for_timeout(_LOOK_MS)

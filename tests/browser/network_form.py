@@ -1,10 +1,14 @@
-"""The form on the page about Wi-Fi, as an owner uses it."""
+"""The page about Wi-Fi, as an owner meets it: the network at home, and the form."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tests.browser.loading import next_page
+
+HOME: Final = "Home"
+HOME_KEY: Final = "correct horse 7"
+OWN_KEY: Final = "aaaa-bbbb-cccc-dddd"  # of the device's own access point
 
 
 def submit(page: Any, text: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from provisioning.servers.mosquitto import find_mosquitto
 from tests.browser.conftest import SCREENSHOTS
+from tests.browser.keyboard import Keyboard
 from tests.browser.look import Watch, check, held, squeezed, until_focused
 from tests.home_broker import NAME, PASSWORD, USER, HomeBroker, home_broker
 from tests.own_port import own_port
@@ -17,7 +18,6 @@ from tests.running import PASSWORD as OWNER_PASSWORD
 from tests.running import FactoryUnit
 
 pytestmark = pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed")
-MOST_TABS = 40
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def broker(calm: FactoryUnit, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(params=[360, 1280])
-def hands(request: Any, page: Any, calm: FactoryUnit) -> Keyboard:
+def hands(request: Any, page: Any, calm: FactoryUnit) -> Hands:
     """The keyboard of an owner who has signed in and opened the page, on a narrow and on a wide screen."""
     page.set_viewport_size({"width": request.param, "height": 800})
     calm.owned()
@@ -37,42 +37,17 @@ def hands(request: Any, page: Any, calm: FactoryUnit) -> Keyboard:
     with page.expect_navigation():
         page.keyboard.press("Enter")
     page.goto(calm.url + "/home")
-    return Keyboard(page, SCREENSHOTS / f"home-{request.param}", request.param)
+    return Hands(page, SCREENSHOTS / f"home-{request.param}", request.param)
 
 
-class Keyboard:
-    """Uses the page without a mouse. `look` checks the page for everyone and keeps its pictures in `folder`."""
+class Hands(Keyboard):
+    """The owner's keyboard on the page "Smart home". `look` checks the page for everyone and keeps its pictures."""
 
     def __init__(self, page: Any, folder: Path, width: int) -> None:
-        self.page = page
+        super().__init__(page)
         self.folder = folder
         self.width = width
         self.watch = Watch(page)
-
-    def focused(self) -> str:
-        """Return the id of the focused part, or its text."""
-        return str(self.page.evaluate("document.activeElement.id || document.activeElement.innerText"))
-
-    def reach(self, name: str) -> None:
-        """Press Tab until the part of this id or text has the focus."""
-        for _ in range(MOST_TABS):
-            if self.focused() == name:
-                return
-            self.page.keyboard.press("Tab")
-        raise AssertionError(f"the keyboard does not reach {name}")
-
-    def type(self, name: str, text: str) -> None:
-        """Replace what is in the field `name`."""
-        self.reach(name)
-        self.page.keyboard.press("Control+a")
-        self.page.keyboard.press("Delete")
-        self.page.keyboard.insert_text(text)
-
-    def press(self, name: str) -> None:
-        """Send a form with its button."""
-        self.reach(name)
-        with self.page.expect_navigation():
-            self.page.keyboard.press("Enter")
 
     def fill(self, broker: HomeBroker, **changes: str) -> None:
         typed = {
@@ -98,7 +73,7 @@ class Keyboard:
 
 
 def test_an_owner_links_the_device_and_erases_the_link_with_the_keyboard_only(
-    hands: Keyboard, broker: HomeBroker
+    hands: Hands, broker: HomeBroker
 ) -> None:
     assert "only if you switch it on here" in hands.look("nothing")
     hands.fill(broker)
@@ -130,7 +105,7 @@ def test_an_owner_links_the_device_and_erases_the_link_with_the_keyboard_only(
     ],
 )
 def test_an_error_is_at_its_field_and_everything_but_the_password_is_kept(
-    hands: Keyboard, broker: HomeBroker, field: str, typed: str
+    hands: Hands, broker: HomeBroker, field: str, typed: str
 ) -> None:
     hands.fill(broker, **{field: typed})
     before = hands.values()
@@ -144,7 +119,7 @@ def test_an_error_is_at_its_field_and_everything_but_the_password_is_kept(
     hands.look(f"wrong-{field}")
 
 
-def test_a_private_key_is_not_shown_again(hands: Keyboard, broker: HomeBroker) -> None:
+def test_a_private_key_is_not_shown_again(hands: Hands, broker: HomeBroker) -> None:
     hands.fill(broker, authority="-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")
     hands.press("Save and connect")
     assert "The device did not keep it" in hands.page.inner_text("#authority-error")
@@ -152,7 +127,7 @@ def test_a_private_key_is_not_shown_again(hands: Keyboard, broker: HomeBroker) -
     hands.look("private-key")
 
 
-def test_a_broker_that_refuses_the_login_leads_back_to_the_form(hands: Keyboard, broker: HomeBroker) -> None:
+def test_a_broker_that_refuses_the_login_leads_back_to_the_form(hands: Hands, broker: HomeBroker) -> None:
     hands.fill(broker, password="porridge on the moor")
     hands.press("Save and connect")
     hands.until("did not accept the user name or the password")
@@ -166,9 +141,7 @@ def test_a_broker_that_refuses_the_login_leads_back_to_the_form(hands: Keyboard,
     hands.until("Connected. Home Assistant shows this device.")
 
 
-def test_a_saved_password_is_asked_for_again_if_the_address_changes(
-    hands: Keyboard, broker: HomeBroker
-) -> None:
+def test_a_saved_password_is_asked_for_again_if_the_address_changes(hands: Hands, broker: HomeBroker) -> None:
     hands.fill(broker)
     hands.press("Save and connect")
     hands.until("Connected. Home Assistant shows this device.")

@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import playwright.sync_api
 import pytest
 
-from device.agent import wifi as wifi_agent
 from device.owner import setup_code
 from device.web import network as network_site
 from device.web import sessions
 from simulator.ports import radio
+from tests.browser.loading import open_page
 from tests.browser.look import axe_violations, staying
+from tests.browser.network_form import HOME, HOME_KEY
 from tests.browser.slow_link import SlowLink
-from tests.running import PASSWORD, FactoryUnit, give_radio
+from tests.running import PASSWORD, FactoryUnit
 
 WIDTH: Final = 360
-HOME, HOME_KEY = "Home", "correct horse 7"
 BYTES_PER_S: Final = 2000
 ONE_WAY_S: Final = 1.0
 RELOADS: Final = 8
@@ -39,11 +38,7 @@ class Phone:
     def open(self, path: str) -> None:
         """Load a page, and again as a person does if it did not come."""
         for _ in range(RELOADS):
-            try:
-                answer = self.page.goto(self.link.url + path)
-            except playwright.sync_api.Error as error:
-                assert "net::" in error.message
-                continue
+            answer = open_page(self.page, self.link.url + path, "net::")
             if answer is None or answer.status != 408:
                 return
         raise AssertionError(f"{path} never came")
@@ -113,21 +108,6 @@ class Phone:
     @property
     def text(self) -> str:
         return str(self.page.inner_text("main"))
-
-
-@pytest.fixture
-def boxed(simulated: FactoryUnit, monkeypatch: pytest.MonkeyPatch) -> Iterator[FactoryUnit]:
-    """A unit in factory default with a radio, and a network around it."""
-    monkeypatch.setattr(wifi_agent, "WIFI_JOIN_S", 3600)  # a busy machine is not a slow router
-    simulated.fresh()
-    machine = simulated.machine
-    machine.cut_power()
-    give_radio(simulated, "aaaa-bbbb-cccc-dddd").add(HOME, HOME_KEY)
-    simulated.start()
-    simulated.wait("a scan", lambda: (machine.radio is not None and machine.radio.answers_port) or None)
-    yield simulated
-    machine.cut_power()
-    machine.air = None
 
 
 @pytest.fixture
