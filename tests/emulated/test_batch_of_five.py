@@ -133,15 +133,13 @@ def test_all_five_onboard_and_update(batch: list[Made], world: World) -> None:
     for transport in ("mqtt", "coap"):
         world.publish(2, transport)
     with ThreadPoolExecutor(AT_ONCE) as owners:
-        versions = list(owners.map(onboard_and_update, batch))
+        versions = list(owners.map(lambda made: onboard_and_update(made, world), batch))
     assert versions == ["2.0.0+2"] * UNITS
-    everyone = {made.unit.device_id.hex() for made in batch}
-    wait_until("a report of every unit", lambda: reported(world) >= everyone or None, WAIT_S)
-    assert reported(world) == everyone
+    assert reported(world) == {made.unit.device_id.hex() for made in batch}
 
 
-def onboard_and_update(made: Made) -> str:
-    """Set a unit up with its label, wait for the release, and return the confirmed version."""
+def onboard_and_update(made: Made, world: World) -> str:
+    """Set a unit up with its label, wait for the release and its report, and return the confirmed version."""
     client = DeviceClient(lambda: made.board.web_address, made.label.fingerprint)
     wait_until("the set-up page", lambda: flow.look(client), WAIT_S)
     password = secrets.token_urlsafe(18)
@@ -158,7 +156,11 @@ def onboard_and_update(made: Made) -> str:
         return str(status["version"]) if is_there else None
 
     try:
-        return wait_until("release 2, confirmed", confirmed, WAIT_S, 1)
+        version = wait_until("release 2, confirmed", confirmed, WAIT_S, 1)
+        own_id = made.unit.device_id.hex()
+        # The report follows the confirm.
+        wait_until("the unit's report", lambda: own_id in reported(world) or None, WAIT_S)
+        return version
     finally:
         print(f"{made.unit.serial}: updated {time.monotonic() - started:.0f} s after its set-up")
         made.board.cut_power()  # a finished unit leaves the cores to the others
