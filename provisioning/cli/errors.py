@@ -111,6 +111,8 @@ TABLE: Final = {
     "renode.errors.ToolMissingError": _LATER,
     "renode.install.DownloadError": _LATER,
     "renode.recording.RecordingError": _WRONG,
+    "simulator.fleet.errors.FleetError": _FAILED,
+    "simulator.fleet.errors.MachineLimitError": _LATER,
     "simulator.porting.errors.PortingError": _FAILED,
     "simulator.porting.errors.FolderError": _WRONG,
     "simulator.porting.errors.LineAddressError": _WRONG,

@@ -1,4 +1,4 @@
-"""`firstboot fleet`: run a virtual fleet through a scenario, and compare it with the full simulator."""
+"""`firstboot fleet`: run a virtual fleet through a scenario, compare it with the full simulator; run a live fleet."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
+from simulator.cli.fleet_live import live
 from simulator.fleet import base as bases
 from simulator.fleet import dask_engine, engine
 from simulator.fleet import scenario as scenarios
@@ -30,6 +31,7 @@ app = CommandGroup(
 Example: `firstboot fleet run examples/fleet/day.toml`
 """
 )
+app.command()(live)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario, a TOML file.")]
 Remember = Annotated[

@@ -7,6 +7,10 @@ class FleetError(Exception):
     """The base of the errors that `firstboot fleet` reports."""
 
 
+class MachineLimitError(FleetError):
+    """This machine does not let one process do what a fleet needs."""
+
+
 class ScenarioError(FleetError):
     """A scenario cannot be used. `problems`: one line for each wrong table or field."""
 

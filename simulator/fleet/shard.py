@@ -10,7 +10,7 @@ from provisioning.keys.signer import Signer
 from provisioning.servers.tracker import Newest, Tracker
 from simulator.fleet import unit as units
 from simulator.fleet.base import Base, shared_records
-from simulator.fleet.kernel import Kernel, in_place_of_asyncio
+from simulator.fleet.kernel import FOREVER, Kernel, in_place_of_asyncio
 from simulator.fleet.plan import Event, UnitPlan
 from simulator.fleet.remember import TrackerKey, remembering
 from simulator.fleet.scenario import Scenario
@@ -55,7 +55,7 @@ class Shard:
         """Let device code run on this shard's kernel."""
         with ExitStack() as stack:
             stack.enter_context(in_place_of_asyncio(self.kernel))
-            stack.enter_context(units.quiet(self.kernel))
+            stack.enter_context(units.quiet(lambda: self.kernel.until(FOREVER, self.kernel.Event())))
             if self._is_remembered:
                 stack.enter_context(remembering(self._tracker_key))
                 stack.enter_context(few_ticks(self.kernel))

@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ from device.suit import report
 from simulator import boot as boot_rom
 from simulator.apps import load_app
 from simulator.fleet.base import LAYOUT, Base, own_records
-from simulator.fleet.kernel import FOREVER, Kernel, Task
+from simulator.fleet.kernel import Kernel, Task
 from simulator.fleet.network import Path, UnitNetwork
 from simulator.fleet.plan import Event, SlotCut, UnitPlan
 from simulator.fleet.records import SharedFlash, SharedRecords, shared
@@ -79,8 +79,9 @@ class KernelTiming:
 class Silent:
     """A factory line on which nobody speaks, and a light that nobody sees."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._event = kernel.Event()
+    def __init__(self, event: Any) -> None:
+        """`event`: an asyncio.Event that nobody sets, of the unit's asyncio."""
+        self._event = event
 
     async def read(self, limit: int) -> bytes:
         """Wait forever."""
@@ -291,7 +292,7 @@ class FleetUnit:
     def _ports(self, handover: boot_rom.Handover, reason: int) -> Ports:
         kernel, facts = self._kernel, self._facts
         content = offered(self._maker, self._plan, facts, lambda cut: arm(self._flash, cut))
-        silent = Silent(kernel)
+        silent = Silent(kernel.Event())
         return Ports(
             flash=self._flash,
             layout=LAYOUT,
@@ -340,12 +341,12 @@ class World:
 
 
 @contextmanager
-def quiet(kernel: Kernel) -> Iterator[None]:
-    """Let the tasks that decide nothing wait (rule 1)."""
+def quiet(forever: Callable[[], Awaitable[object]]) -> Iterator[None]:
+    """Let the tasks that decide nothing wait (rule 1). `forever()` waits on the units' asyncio, without an end."""
     before = {name: vars(agent)[name] for name in ("_FEED_INTERVAL_S", "_sleep_ms")}
 
     async def wait(length_ms: int) -> None:
-        await kernel.until(FOREVER, kernel.Event())
+        await forever()
 
     changed: dict[str, Any] = {"_FEED_INTERVAL_S": FEED_S, "_sleep_ms": wait}
     vars(agent).update(changed)
