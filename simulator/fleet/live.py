@@ -49,7 +49,7 @@ RETURN_S: Final = 120.0  # after the longest pause of a unit: for a fleet that a
 
 
 class Tally:
-    """What the units of a fleet did so far; times as time.monotonic() gives them."""
+    """The connections and reports of a fleet so far; times as time.monotonic() gives them."""
 
     def __init__(self) -> None:
         self.connects: list[tuple[float, int]] = []  # time and unit

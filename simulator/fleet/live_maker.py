@@ -1,4 +1,4 @@
-"""The maker's servers of a live fleet, on loopback: mosquitto with client certificates, and the tracker behind it."""
+"""The servers of the maker of a live fleet, on loopback: mosquitto with client certificates, and the tracker."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from device import limits
 from device.ports import host
 from provisioning.servers.mosquitto import find_mosquitto
 from simulator.fleet import base as bases
+from simulator.fleet import live
 from simulator.fleet.base import Base
 from simulator.fleet.live import LiveFleet, Tally
 from simulator.fleet.live_maker import LiveMaker
@@ -53,8 +54,9 @@ def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("long_waits")
 def test_each_unit_holds_a_connection_of_its_own_at_the_same_time(
-    base: Base, maker: LiveMaker, tally: Tally
+    base: Base, maker: LiveMaker, tally: Tally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "AT_ONCE", 1)  # they are opened one after the other, and none is closed meanwhile
     found = asyncio.run(LiveFleet(base, maker, tally, UNITS, 20).connections())
     log = maker.broker.log_path.read_text()
     states = [(bool(one[1]), one[1] or one[2]) for one in _STATES.finditer(log)]
