@@ -201,7 +201,7 @@ class LiveFleet:
             try:
                 yield
             finally:
-                await end_tasks(asyncio.all_tasks() - others)
+                await end_tasks({*self._running, *(asyncio.all_tasks() - others)})  # also one that has failed
 
     async def _run(self, number: int) -> None:
         """Start one unit and run its firmware."""
