@@ -56,7 +56,8 @@ def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_unit_holds_a_connection_of_its_own_at_the_same_time(
     base: Base, maker: LiveMaker, tally: Tally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "AT_ONCE", 1)  # they are opened one after the other, and none is closed meanwhile
+    # They are opened one after the other, and none is closed meanwhile.
+    monkeypatch.setattr(live, "AT_ONCE", 1)
     found = asyncio.run(LiveFleet(base, maker, tally, UNITS, 20).connections())
     log = maker.broker.log_path.read_text()
     states = [(bool(one[1]), one[1] or one[2]) for one in _STATES.finditer(log)]
