@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -33,6 +33,8 @@ from provisioning.keys.signers import open_signer
 from provisioning.product import record
 from provisioning.product.product import Product, load_product
 from provisioning.release.capacities import require_capacity
+
+FIRST: Final = 1  # sequence number of the first record of a kind
 
 
 class Kind(StrEnum):
@@ -80,8 +82,8 @@ class RecordSettings:
 def record_command(settings: RecordSettings) -> None:
     """Sign the support record or the security contact of a product. Publish it with `firstboot release publish`.
 
-    Give the earlier record with `--previous`, or `--first` for the first one. Raise its `sequence` in the product
-    definition with every change. A support period can only get longer.
+    Give the earlier record with `--previous`, or `--first` for the first one, whose `sequence` is 1. Raise the
+    `sequence` in the product definition with every change. A support period can only get longer.
 
     Example: `firstboot release record support --product product.toml --signer support.pem --out support.cose --first`
     """
@@ -93,7 +95,7 @@ def record_command(settings: RecordSettings) -> None:
     support_key = open_signer(settings.signer)
     keys = [AnchorKey(support_key.key_id, support_key.algorithm, ROLE_SUPPORT, support_key.public)]
     keys += trusted_keys(settings.previous_key or [], "support")
-    before = _before(settings, typ, keys)
+    before = _before(settings, typ, keys, _sequence(kind, payload))
     _require_newer(kind, before, payload, found)
     data = sign_record(payload, typ, support_key)
     require_capacity("record", len(data))
@@ -103,10 +105,11 @@ def record_command(settings: RecordSettings) -> None:
     print_result(rows, {"kind": kind.value, "bytes": len(data), "sequence": sequence}, settings.is_json)
 
 
-def _before(settings: RecordSettings, typ: str, keys: list[AnchorKey]) -> bytes | None:
-    """Return the payload that the new record has to follow, None for the first one.
+def _before(settings: RecordSettings, typ: str, keys: list[AnchorKey], sequence: int) -> bytes | None:
+    """Return the payload that the new record has to follow, None for the first one. `sequence`: of the new record.
 
-    Raises InputError without either, and for a record that none of these support keys signed.
+    Raises InputError without either, for a record that none of these support keys signed, and for a first record with
+    another number than FIRST: a shorter period under the first number is one that no unit with a record takes.
     """
     previous = settings.previous
     if previous is not None:
@@ -123,6 +126,11 @@ def _before(settings: RecordSettings, typ: str, keys: list[AnchorKey]) -> bytes 
         )
     if settings.out.exists():
         raise InputError(f"{settings.out} exists, so this is not the first record: give it with --previous.")
+    if sequence != FIRST:
+        raise InputError(
+            f"{settings.product} has the sequence number {sequence}, and the first record has {FIRST}: a record was"
+            " signed before. Give the last one with --previous; your servers publish it."
+        )
     return None
 
 

@@ -6,7 +6,8 @@ Rules:
    0444; a ledger beside them holds the digest of each, so a change or a loss is found.
 2. A statement counts as issued when the ledger has its line. A folder without a line is left from a crash and is
    replaced. So the ledger is there before the first folder, and folders without a ledger are refused: it was lost, and
-   it named statements that have to be kept.
+   it named statements that have to be kept. For the same reason no statement is added while the folder of another
+   one is lost.
 3. No statement is deleted before its retention ends: ten years from issue or the end of the support period in the
    statement, whichever is later (SI 2023/1007 regulations 8 and 9).
 """
@@ -161,7 +162,11 @@ class Archive:
         return next((each for each in self.statements() if each.sha256 == digest), None)
 
     def next_version(self, model: str, batch: str) -> int:
-        """Return the version of the next statement of this type and batch. Disposed ones count: no id is used twice."""
+        """Return the version of the next statement of this type and batch. Disposed ones count: no id is used twice.
+
+        Raises ArchiveError if a statement is lost (rule 2).
+        """
+        self._require_kept()
         issued = [entry for entry in self._entries() if entry["event"] == "issued"]
         return 1 + sum((entry["model"], entry["batch"]) == (model, batch) for entry in issued)
 
@@ -216,7 +221,16 @@ class Archive:
         self.ledger.append(_issued_line(document, digest, files) | until)
         return self.by_sha256(digest)
 
+    def _require_kept(self) -> None:
+        for each in self.statements():
+            if not file_system.is_there(each.folder / SIGNED):
+                raise ArchiveError(
+                    f"{each.id}/{SIGNED} is missing although its retention has not ended; restore the folder from a"
+                    " backup, or from the copy on the site"
+                )
+
     def _require_new(self, document: Mapping[str, Any], payload: bytes, signed: bytes) -> None:
+        self._require_kept()
         if payload_of(signed)[0] != payload or not ID.fullmatch(document["id"]):
             raise ArchiveError(
                 "the signature is not over this statement, or the statement's id cannot be a file name"

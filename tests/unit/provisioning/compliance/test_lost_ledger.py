@@ -1,4 +1,4 @@
-"""An archive whose ledger is lost is not an empty one: its statements have to be kept."""
+"""An archive that lost its ledger, or a statement, is not one without them: statements have to be kept."""
 
 from __future__ import annotations
 
@@ -36,6 +36,21 @@ def test_statements_without_the_ledger_that_named_them_are_no_empty_archive(
     with pytest.raises(ArchiveError, match="is missing"):
         issue_one(archive.root, signer)
     assert found.signed() == signed and not archive.ledger.path.exists()
+
+
+@pytest.mark.parametrize("lost", ["the folder", "statement.cose"])
+def test_no_statement_follows_one_that_the_ledger_names_and_the_archive_lost(
+    archive: Archive, signer: FileSigner, lost: str
+) -> None:
+    found = issue_one(archive.root, signer)
+    place = found.folder if lost == "the folder" else found.folder / lost
+    place.rename(archive.root.parent / "kept elsewhere")
+    before = archive.ledger.path.read_bytes()
+    with pytest.raises(ArchiveError, match=r"FB-1_2026-001_v1/statement\.cose is missing although"):
+        issue_one(archive.root, signer)
+    assert archive.ledger.path.read_bytes() == before
+    (archive.root.parent / "kept elsewhere").rename(place)
+    assert issue_one(archive.root, signer).version == 2
 
 
 def test_a_ledger_that_is_a_link_to_nowhere_is_not_begun_again(archive: Archive, signer: FileSigner) -> None:

@@ -156,3 +156,24 @@ def test_a_record_without_the_one_before_it_is_signed_only_as_the_first(
     before = (tmp_path / "out").read_bytes()
     assert sign(kind, "--first").exit_code == 2 and (tmp_path / "out").read_bytes() == before
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "later"),
+    [
+        ("support", {"2031-12-31": "2031-11-30", "sequence = 1": "sequence = 2"}),
+        (
+            "contact",
+            {'report = "mailto:security@example.com"': 'report = "https://example.com/report"\nsequence = 2'},
+        ),
+    ],
+)
+def test_a_record_with_a_later_number_is_not_signed_as_the_first_under_another_name(
+    kind: str, later: dict[str, str], sign: Sign, tmp_path: Path
+) -> None:
+    refused = sign(kind, "--first", "--out", tmp_path / "other", changes=later)
+    assert refused.exit_code == 2
+    assert "has the sequence number 2, and the first record has 1" in " ".join(
+        (refused.output + refused.stderr).split()
+    )
+    assert not (tmp_path / "other").exists()
