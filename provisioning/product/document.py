@@ -5,6 +5,7 @@ A wrong value is a problem in the list; `blank` of its kind takes its place, so 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,13 +80,18 @@ class Named:
 
 @dataclass(frozen=True)
 class Entries:
-    """An array of `least` to `most` tables. `may_be_one`: a single table is accepted as an array of one."""
+    """An array of `least` to `most` tables. `may_be_one`: a single table is accepted as an array of one.
+
+    `distinct`: the fields that together name an entry. Two entries with one name are a problem: a reader takes them for
+    one. Capitals, spaces and punctuation make no other name.
+    """
 
     table: Fields
     least: int
     most: int
     is_optional: bool = False
     may_be_one: bool = False
+    distinct: tuple[str, ...] = ()
 
     def read(self, found: Any, place: str, problems: list[str]) -> list[dict[str, Any]]:
         """Return the values of each table; an empty list if the array itself is wrong."""
@@ -96,9 +102,20 @@ class Entries:
         if not isinstance(found, list) or not self.least <= len(found) <= self.most:
             problems.append(f"[[{place}]] must appear {self.least} to {self.most} times")
             return []
-        return [
+        read = [
             self.table.read(entry, f"{place} no. {number}", problems) for number, entry in enumerate(found, 1)
         ]
+        self._require_distinct(read, place, problems)
+        return read
+
+    def _require_distinct(self, read: list[dict[str, Any]], place: str, problems: list[str]) -> None:
+        numbers: dict[tuple[Any, ...], int] = {}
+        for number, entry in enumerate(read, 1) if self.distinct else ():
+            name = tuple(plain_name(entry[field]) for field in self.distinct)
+            if name in numbers and "" not in name:  # a wrong text is blank, and was reported
+                fields, first = " and ".join(self.distinct), numbers[name]
+                problems.append(f"[{place} no. {number}] {fields} must differ from those of no. {first}")
+            numbers.setdefault(name, number)
 
     def schema(self) -> dict[str, Any]:
         """Return the array as JSON Schema."""
@@ -108,6 +125,14 @@ class Entries:
 
 
 Section = Fields | Entries
+
+
+def plain_name(value: Any) -> Any:
+    """Return a text without what does not change a name: form, capitals, spaces, punctuation. Others as they are."""
+    if not isinstance(value, str):
+        return value
+    plain = unicodedata.normalize("NFKC", value).casefold()
+    return "".join(character for character in plain if character.isalnum()) or value
 
 
 def _read(table: Table, name: str, kind: Kind | Named) -> Any:

@@ -188,7 +188,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ListOf:
-    """One to `most` values of one kind."""
+    """One to `most` different values of one kind."""
 
     kind: Kind
     most: int
@@ -197,13 +197,23 @@ class ListOf:
     blank: tuple[str, ...] = ()
 
     def accepts(self, value: Any) -> bool:
-        return isinstance(value, list) and 0 < len(value) <= self.most and all(map(self.kind.accepts, value))
+        if not isinstance(value, list) or not 0 < len(value) <= self.most:
+            return False
+        return all(map(self.kind.accepts, value)) and all(
+            one not in value[:at] for at, one in enumerate(value)
+        )
 
     def made(self, value: Any) -> Any:
         return tuple(value)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "array", "minItems": 1, "maxItems": self.most, "items": self.kind.schema()}
+        return {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": self.most,
+            "uniqueItems": True,
+            "items": self.kind.schema(),
+        }
 
 
 @dataclass(frozen=True)

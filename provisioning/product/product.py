@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.product.document import read_document
+from provisioning.product.document import plain_name, read_document
 from provisioning.product.periods import DURATION, contradiction
 from provisioning.product.sections import SECTIONS
 from provisioning.product.statement_fields import (
@@ -192,6 +192,7 @@ def _product(document: dict[str, Any], problems: list[str]) -> Product:
     read = read_document(SECTIONS, document, problems)
     product, batch, label = read["product"], read["batch"], read["label"]
     _check_address(label["setup_address"], problems)
+    _check_parties(read, problems)
     return Product(
         model=product["model"],
         brand=product["brand"],
@@ -220,12 +221,18 @@ def _product(document: dict[str, Any], problems: list[str]) -> Product:
     )
 
 
+def _check_parties(read: dict[str, Any], problems: list[str]) -> None:
+    """Report an authorised representative that is a manufacturer: it acts for one, and Schedule 4(b) names both."""
+    makers = {plain_name(values["name"]) for values in read["manufacturer"]}
+    for number, values in enumerate(read["representatives"], 1):
+        if plain_name(values["name"]) in makers:
+            problems.append(f"[representatives no. {number}] name is the name of a manufacturer")
+
+
 def _components(tables: list[dict[str, Any]], problems: list[str]) -> tuple[Component, ...]:
     """Return the parts. The support register keeps the last day of each by its name."""
     found = tuple(map(component_of, tables))
     for number, part in enumerate(found, 1):
-        if part.name in {each.name for each in found[: number - 1]}:
-            problems.append(f"[components no. {number}] name is the name of an earlier one")
         if part.support_end is not None and not part.can_be_updated:
             problems.append(f"[components no. {number}] support_end needs updates = true")
     return found

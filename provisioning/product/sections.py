@@ -55,8 +55,8 @@ SECTIONS: Final[dict[str, Section]] = {
             "class_id": Identifier(),
         }
     ),
-    "manufacturer": Entries(PARTY, 1, MANUFACTURERS, may_be_one=True),
-    "representatives": Entries(PARTY, 0, REPRESENTATIVES, is_optional=True),
+    "manufacturer": Entries(PARTY, 1, MANUFACTURERS, may_be_one=True, distinct=("name",)),
+    "representatives": Entries(PARTY, 0, REPRESENTATIVES, is_optional=True, distinct=("name",)),
     "batch": Fields(
         {
             "number": Text(
@@ -120,6 +120,7 @@ SECTIONS: Final[dict[str, Section]] = {
         ),
         1,
         SOURCES,
+        distinct=("transport", "host", "port"),
     ),
     "label": Fields(
         {

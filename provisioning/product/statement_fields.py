@@ -73,7 +73,9 @@ SCOPE: Final = Fields(
     {
         "connectable": Choice(CONNECTABLE),
         "exceptions": Text(),
-        "markets": ListOf(Choice(MARKETS), len(MARKETS), f"must be a list, each one of {', '.join(MARKETS)}"),
+        "markets": ListOf(
+            Choice(MARKETS), len(MARKETS), f"must be a list of different ones of {', '.join(MARKETS)}"
+        ),
         "decided_by": Text(),
         "decided_on": Date(),
     },
@@ -91,12 +93,13 @@ COMPONENT_TABLES: Final = Entries(
     1,
     COMPONENTS,
     is_optional=True,
+    distinct=("name",),
 )
 PUBLICATION: Final = Fields(
     {
         "summary": Text(),
         "main_characteristics": ListOf(
-            Text(), CHARACTERISTICS, f"must be a list of 1 to {CHARACTERISTICS} texts of one line"
+            Text(), CHARACTERISTICS, f"must be a list of 1 to {CHARACTERISTICS} different texts of one line"
         ),
         "how_to_report": Text(default=None),
         "report_form": Text(POLICY, POLICY_HINT, default=None),

@@ -22,7 +22,7 @@ from tests.unit.provisioning.product.test_station_product import WRONG_LINES, ch
 # Rules between two fields, or within a text, that a schema cannot express; only the parser refuses these.
 BETWEEN_FIELDS = (
     "[batch] first_number and last_number", "[batch] last_number", "[support] end_date must",
-    "[components no. 2] name is the name", "[components no. 1] support_end needs",
+    "[components no. 2] name must differ", "[components no. 1] support_end needs",
 )  # fmt: skip
 EVERYTHING = (
     EXAMPLE.replace("# first_number", "first_number")

@@ -87,7 +87,7 @@ WRONG_LINES = [
     ('period = "P5Y" ', 'period = "P9999Y" ', "[support] end_date must not be before any day"),
     ("end_date = 2031-12-31", "end_date = 9999-12-31", "[support] end_date must not be after the year 2199"),
     ("end_date = 2031-12-31", "end_date = 2200-01-01", "[support] end_date must not be after the year 2199"),
-    ('name = "FB-1 firmware"', 'name = "FB-1 hardware"', "[components no. 2] name is the name of an earlier one"),
+    ('name = "FB-1 firmware"', 'name = "FB-1 hardware"', "[components no. 2] name must differ from those of no. 1"),
     ("updates = false", "updates = false\nsupport_end = 2031-12-31", "[components no. 1] support_end needs"),
     ('model = "FB-1"', 'model = " "', "[product] model"),
     ('model = "FB-1"', 'model = "FB-1 "', "[product] model"),
@@ -205,6 +205,68 @@ def test_a_definition_names_any_number_of_manufacturers() -> None:
     assert product.manufacturer == product.manufacturers[0]
     assert digest(text) != digest(EXAMPLE)
     assert digest(changed("[manufacturer]", "[[manufacturer]]")) == digest(EXAMPLE)
+
+
+SECOND_MAKER = '[[manufacturer]]\nname = "{}"\naddress = "2 Road"\n# [[representatives]]'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Example Devices Ltd",
+        "EXAMPLE DEVICES LTD",
+        "Example  Devices Ltd.",
+        "Example-Devices, Ltd",
+    ],
+)
+def test_no_manufacturer_is_named_twice(name: str) -> None:
+    text = changed("[manufacturer]", "[[manufacturer]]")
+    text = text.replace("# [[representatives]]", SECOND_MAKER.format(name))
+    assert problems(text) == ["[manufacturer no. 2] name must differ from those of no. 1"]
+
+
+def test_a_representative_is_named_once_and_is_no_manufacturer() -> None:
+    parties = [("R Ltd", "1 Road"), ("r ltd.", "2 Road"), ("Example Devices Ltd.", "3 Road")]
+    entries = "".join(
+        f'[[representatives]]\nname = "{name}"\naddress = "{place}"\n' for name, place in parties
+    )
+    assert problems(changed("[batch]", entries + "[batch]")) == [
+        "[representatives no. 2] name must differ from those of no. 1",
+        "[representatives no. 3] name is the name of a manufacturer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            'name = "FB-1 firmware"',
+            'name = "fb-1  HARDWARE"',
+            "[components no. 2] name must differ from those of no. 1",
+        ),
+        (
+            'markets = ["GB", "NI"]',
+            'markets = ["GB", "GB"]',
+            "[scope] markets must be a list of different ones of GB, NI",
+        ),
+        (
+            '["800 lumen, warm to cool white", ',
+            '["800 lumen", "800 lumen", ',
+            "[publication] main_characteristics must be a list of 1 to 12 different texts of one line",
+        ),
+    ],
+)
+def test_no_entry_of_a_list_is_there_twice(old: str, new: str, problem: str) -> None:
+    assert problems(changed(old, new)) == [problem]
+
+
+def test_no_server_is_named_twice() -> None:
+    first = EXAMPLE[
+        EXAMPLE.index("[[servers]]") : EXAMPLE.index("[[servers]]", EXAMPLE.index("[[servers]]") + 1)
+    ]
+    assert problems(changed(first, first + first)) == [
+        "[servers no. 2] transport and host and port must differ from those of no. 1"
+    ]
 
 
 def test_a_definition_without_a_manufacturer_is_refused() -> None:
