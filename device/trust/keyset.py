@@ -134,7 +134,7 @@ def apply(anchors: Anchors, keys: KeySet) -> Anchors:
     )
 
 
-def effective(anchors: Anchors, stored: "bytes | None", floor: int = 0) -> Anchors:
+def effective(anchors: Anchors, stored: "bytes | None", floor: int) -> Anchors:
     """Return the anchors at a start: the factory's, or those of the key set that this unit verified and stored.
 
     `floor`: the number of the newest key set that this unit stored (records/floors.py). Raises CodecError,
@@ -158,11 +158,11 @@ def revoked_images(stored: "bytes | None") -> "tuple[int, ...]":
     return numbers
 
 
-def roots_only(anchors: Anchors, floor: int = 0) -> Anchors:
+def roots_only(anchors: Anchors, floor: int) -> Anchors:
     """Return the anchors if the stored key set is damaged or lost: only the roots, who can send it again.
 
-    The factory's other keys may be revoked by now, so the unit trusts none of them. A key set below `floor` is older
-    than the one that was stored, and is refused.
+    The factory's other keys may be revoked by now, so the unit trusts none of them. A key set below `floor`, as in
+    `effective`, is older than the one that was stored, and is refused.
     """
     roots = tuple([key for key in anchors.keys if key.role == ROLE_ROOT])
     policies = tuple([one for one in anchors.rules.policies if one.role == ROLE_ROOT])

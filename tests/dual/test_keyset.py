@@ -7,6 +7,7 @@ from device.crypto import backend
 from device.errors import (
     CborError,
     CodecError,
+    CounterLostError,
     FreshnessError,
     KeySetError,
     LimitError,
@@ -120,8 +121,18 @@ def test_a_key_set_of_enough_roots_replaces_keys_and_rules():
 
 def test_what_is_stored_gives_the_same_anchors_at_the_next_start():
     data = signed()
-    assert keyset.effective(ANCHORS, data) == keyset.apply(ANCHORS, keyset.verify(data, ANCHORS))
-    assert keyset.effective(ANCHORS, None) == ANCHORS
+    assert keyset.effective(ANCHORS, data, 2) == keyset.apply(ANCHORS, keyset.verify(data, ANCHORS))
+    assert keyset.effective(ANCHORS, None, 0) == ANCHORS
+
+
+def test_a_stored_set_below_the_newest_that_was_stored_is_lost():
+    for stored, floor in ((signed(), 3), (None, ANCHORS.rules.sequence + 1)):
+        try:
+            keyset.effective(ANCHORS, stored, floor)
+        except CounterLostError as error:
+            assert error.fields["name"] == "keyset"
+            continue
+        raise AssertionError("accepted")
 
 
 def test_a_minority_of_roots_changes_nothing():
@@ -326,8 +337,10 @@ def test_a_tracker_moves_time_no_further_than_its_interval():
 
 
 def test_a_damaged_key_set_leaves_only_the_roots():
-    left = keyset.roots_only(ANCHORS)
+    left = keyset.roots_only(ANCHORS, 0)
     assert left.keys == ROOTS
+    assert left.rules.sequence == ANCHORS.rules.sequence
+    assert keyset.roots_only(ANCHORS, 5).rules.sequence == 4  # so number 5 is taken again, and 4 is not
     assert trust_anchors.policy_of(left, ROLE_ROOT).threshold == 2
     assert keyset.verify(signed(), left) == make()
     refused(signed((b"root-a",)), SignatureError, "have=1 need=2", left)

@@ -110,5 +110,5 @@ def test_the_stored_set_names_the_revoked_image_keys():
 def test_only_the_policy_for_roots_is_left_of_a_damaged_set():
     policies = TWO_OF_THREE + (Policy(ROLE_AUTHOR, 1, ()),)
     rules = Rules(policies, ANCHORS.rules.intervals, 7, (b"gone",))
-    left = keyset.roots_only(Anchors(ANCHORS.vendor_id, CLASS, SECOND, 5, 6, rules))
+    left = keyset.roots_only(Anchors(ANCHORS.vendor_id, CLASS, SECOND, 5, 6, rules), 0)
     assert left == Anchors(ANCHORS.vendor_id, CLASS, ROOTS, 5, 6, Rules(TWO_OF_THREE, (), 7, (b"gone",)))

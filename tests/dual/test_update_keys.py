@@ -169,7 +169,7 @@ class Bench:
 
     def restart(self):
         self.clock = Clock()
-        anchors = keyset.effective(base.ANCHORS, self.store.read("keyset"))
+        anchors = keyset.effective(base.ANCHORS, self.store.read("keyset"), 0)
         floor_s = max(base.BUILD_S, self.progress.value.time_floor_s)
         self.time = TimeKeeper(self.clock, floor_s)
         journal = Journal(self.events, self.time)
