@@ -49,6 +49,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/owner/onboarding.py": (
         "onboarding",
         "code_proof",
+        "improv_ble",
         "password_change",
         "reset",
         "lost_counters",

@@ -52,7 +52,8 @@ class Failures:
             found: "Any" = fields.get(1)
             floor: "Any" = fields.get(2)
             self._entries = [entry for entry in found if _is_entry(entry)] if isinstance(found, list) else []
-            self._floor = floor if _is_number(floor) else 0
+            if _is_number(floor):
+                self._floor = floor
         return self._entries
 
     def _save(self, entries: "list[list[Any]]", floor: int) -> None:

@@ -39,6 +39,7 @@ class Pending(NothingPending):
         self.log.append("retry")
 
     def known_sequence(self, named):
+        self.named = named
         return self.number
 
 

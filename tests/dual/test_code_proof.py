@@ -46,6 +46,7 @@ def test_the_code_of_an_owned_unit_proves_nothing_and_is_not_counted():
     unit.user_records.log = []
     for code in (CODE, WRONG, "typing mistake"):
         refused(LifecycleError, unit.owner.prove, code)
+    refused(LifecycleError, unit.owner.proof_key, b"context")
     assert unit.user_records.log == []
 
 

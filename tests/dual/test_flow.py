@@ -232,6 +232,12 @@ def test_a_list_has_one_digest_for_each_begun_chunk():
     for size, count in ((1, 1), (4095, 1), (4096, 1), (4097, 2), (8192, 2)):
         found = flow.ChunkDigests(bytes(32 * count), size)
         assert [found[at] for at in range(len(found))] == [bytes(32)] * count
+        for outside in (-1, count, count + 1):
+            try:
+                found[outside]
+            except IndexError:
+                continue
+            raise AssertionError("accepted")
 
 
 def first_effect(size=9000, list_bytes=96, app_bytes=None):

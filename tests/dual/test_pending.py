@@ -40,6 +40,15 @@ def others(manifest):
     return found[True], found[False]
 
 
+def older_ones(manifest):
+    """Return two releases of the same number: the id of one is above that of `manifest`, the other's is below it."""
+    found = {}
+    for size in range(5001, 5020):
+        other, _ = firmware(manifest.sequence_number, image(size, 2))
+        found[release_id(other) > release_id(manifest)] = other
+    return found[True], found[False]
+
+
 def test_the_record_names_number_slot_release_envelope_and_size():
     bench = Bench()
     plain, _ = firmware()
@@ -114,6 +123,7 @@ def test_a_transfer_that_was_cut_goes_on_at_the_next_start():
     assert bench.reverted is None and found.pending.read().sequence == 2
     pending = found.pending
     assert (pending.is_trial, pending.is_retry_wanted, pending.is_refused, pending.is_void) == (False,) * 4
+    assert pending.is_held_back is False
 
 
 def test_a_trial_without_its_record_is_one_and_confirms_nothing():
@@ -175,7 +185,8 @@ def test_no_older_release_takes_the_place_of_one_that_waits_before_the_pause_is_
     newer, older, same = firmware(3)[0], firmware(1)[0], release(2)[0]
     assert not pending.is_held(manifest) and not pending.is_held_back
     assert not pending.is_held(newer) and not pending.is_held_back
-    for other in (older, same):
+    for other in (older, same) + older_ones(manifest):
+        pending.is_held_back = False
         assert pending.is_held(other) and pending.is_held_back
     pending.is_pause_over = True
     assert not pending.is_held(older)
@@ -220,6 +231,17 @@ def test_without_a_release_nothing_is_retried_recorded_or_confirmed():
     assert bench.boot_state.is_blank_trailer(1) and pending.read().sequence == 2
 
 
+def test_a_release_that_this_unit_cannot_install_is_refused_and_forgotten():
+    bench = Bench()
+    pending = bench.start().pending
+    pending.refuse()
+    assert bench.store.read("failed") is None, "nothing was under way"
+    manifest, _ = firmware()
+    pending.begin(manifest)
+    pending.refuse()
+    assert pending.read() is None and pending.verdict(manifest, False) == trial_state.UNFIT
+
+
 def test_a_patch_is_tried_until_it_was_refused():
     pending = Bench().start().pending
     pending.begin(firmware()[0])
@@ -240,6 +262,17 @@ def test_what_the_roots_do_not_vouch_for_is_forgotten():
     bench.load().pending.begin(firmware()[0])
     bench.load().pending.renew_keys(3)
     assert bench.load().pending.read().sequence == 2
+
+
+def test_a_verdict_on_what_the_roots_do_not_vouch_for_is_forgotten():
+    pending = Bench().start().pending
+    manifest, _ = firmware()
+    pending.begin(manifest)
+    pending.refuse()
+    pending.renew_keys(2)
+    assert pending.verdict(manifest, False) == trial_state.UNFIT
+    pending.renew_keys(1)
+    assert pending.verdict(manifest, False) == 0
 
 
 def test_a_trial_that_the_roots_do_not_vouch_for_asks_for_a_restart():

@@ -125,6 +125,7 @@ def test_only_a_clean_check_that_finds_nothing_newer_makes_a_unit_up_to_date():
     bench = Bench()
     bench.confirmed(7)
     assert bench.service.up_to_date_s is None, "no check has ended"
+    assert bench.service.next_check_ms is None, "no check is planned"
     bench.names(7)
     bench.check()
     assert bench.service.up_to_date_s == bench.trusted.time.now_s() > 0
@@ -135,6 +136,9 @@ def test_only_a_clean_check_that_finds_nothing_newer_makes_a_unit_up_to_date():
     bench.names(8)
     bench.check()
     assert bench.service.up_to_date_s is None, "the tracker names a newer release"
+    bench.names(6)
+    bench.check()
+    assert bench.service.up_to_date_s is not None, "this unit is ahead of the tracker"
 
 
 def test_a_refused_or_waiting_or_untested_release_leaves_no_unit_up_to_date():

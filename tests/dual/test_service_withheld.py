@@ -4,8 +4,10 @@ import test_trust
 from service_bench import Bench
 
 from device.errors import ClassMismatchError, LinkError, VendorMismatchError
+from device.records.freshness import Freshness, Rollout
 from device.suit import report
 from device.update import trial_state
+from device.update.service import Profile
 
 
 def withheld_events(bench):
@@ -55,6 +57,7 @@ def test_a_release_that_the_unit_has_in_any_form_is_not_withheld():
         has(bench)
         bench.check()
         assert bench.trusted.withheld.bits == 0, has
+        assert has not in (tries, shows) or bench.pending.named == 9, "no failed release above it counts"
     bench = Bench()
     bench.names(release=9)
     bench.confirmed(8)
@@ -105,3 +108,27 @@ def test_a_link_error_before_the_comparison_is_not_reported():
     bench.source.is_down = True
     assert isinstance(bench.check(), LinkError)
     assert len(bench.source.reports) == reports
+
+
+def test_a_release_that_waits_for_its_share_is_not_installed_and_counts_as_not_arrived():
+    bench, seen = Bench(), []
+    rollout = Freshness(0, 7, 1, 1, Rollout(7, b"k" * 16, 0))
+
+    async def hear(source):
+        bench.trusted.withheld.hear(rollout)
+        bench.trusted.fresh = rollout
+        return False
+
+    def compare(have):
+        seen.append(have[0])
+        return 0
+
+    bench.offer(7)
+    bench.service.profile = Profile(b"u" * 16, "1")
+    bench.trusted.refresh_time = hear
+    bench.trusted.withheld.compare = compare
+    assert bench.check() is None
+    assert (bench.installer.installed, seen, bench.consent.offers) == ([], [0], [])
+    bench.consent.asked = True
+    assert bench.check() is None
+    assert (bench.installer.installed, seen) == ([7], [0, 7]), "the owner does not wait"

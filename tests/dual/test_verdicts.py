@@ -287,10 +287,15 @@ def test_below_sixteen_failed_releases_only_the_owner_tries_one():
         assert failures.cause(number, b"g" * 32, b"", True) == 0
     assert failures.cause(11, b"g" * 32, b"", False) == 0
     assert failures.cause(11, bytes([11]) * 32, b"", True) == trial_state.WATCHDOG
+    assert failures.newest(9) == 0 and failures.newest(10) == 10
 
 
 def test_a_confirm_and_a_new_key_set_end_the_floor():
-    for end in (lambda failures: failures.forget(10), lambda failures: failures.renew(None)):
+    for end in (
+        lambda failures: failures.forget(10),
+        lambda failures: failures.forget(11),
+        lambda failures: failures.renew(None),
+    ):
         store = Store(MemoryRecords(), DEVICE)
         rounds(Failures(store), range(10, 11 + FAILED_RELEASES))
         failures = Failures(store)
@@ -299,7 +304,7 @@ def test_a_confirm_and_a_new_key_set_end_the_floor():
         end(failures)
         for read in (failures, Failures(store)):
             assert read.cause(9, b"g" * 32, b"", False) == 0
-            assert read.cause(11, bytes([11]) * 32, b"", False) == trial_state.WATCHDOG
+            assert read.cause(12, bytes([12]) * 32, b"", False) == trial_state.WATCHDOG
         assert store.read_map("failed").get(2) is None
 
 
