@@ -77,6 +77,11 @@ def extend(settings: ExtendSettings) -> None:
     Example: `firstboot support extend --until 2033-12-31 --product product.toml --signer support.pem --base-url
     https://example.com/ --register register.jsonl --archive archive --out site --evidence evidence --store store`
     """
+    for path in (*settings.product, settings.register):
+        if path.exists() and not path.is_file():
+            raise InputError(
+                f"{path} is not a regular file, and this command changes it in place: give the file's name."
+            )
     settings.access()
     definition = _definition(settings)
     if settings.is_dry:

@@ -87,6 +87,7 @@ class Ledger:
 
     def lines(self) -> list[Line]:
         """Return all lines, checked; none if the file does not exist yet. Raises LedgerError, OSError."""
+        self._require_regular()
         try:
             return parse(self.path.read_bytes(), self.path.name)
         except FileNotFoundError:
@@ -122,9 +123,15 @@ class Ledger:
             os.fsync(descriptor)
         file_system.sync_folder(self.path.parent)
 
+    def _require_regular(self) -> None:
+        """Raise LedgerError for a pipe or device: its bytes are read once, and reading it again waits without end."""
+        if self.path.exists() and not self.path.is_file():
+            raise LedgerError(f"{self.path} is not a regular file: a ledger is read and extended in place")
+
     @contextmanager
     def _locked(self) -> Iterator[int]:
         """Return the open file, locked by this process."""
+        self._require_regular()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         flag = 0 if file_system.is_there(self.path) else os.O_CREAT
         descriptor = os.open(self.path, os.O_RDWR | flag, 0o644)

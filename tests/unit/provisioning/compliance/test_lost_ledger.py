@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from provisioning.compliance.archive import Archive, ArchiveError, payload_of
 from provisioning.compliance.issue import draw_key
+from provisioning.compliance.ledger import Ledger, LedgerError
 from provisioning.keys.file_signer import FileSigner
 from tests.unit.provisioning.compliance.statement_bench import PASSPHRASE, issue_one
 
@@ -70,3 +72,14 @@ def test_what_a_crash_left_before_the_ledgers_line_is_replaced(archive: Archive,
     (leftover / "statement.cose").write_bytes(b"half")
     assert payload_of(issue_one(archive.root, signer).signed())
     assert archive.verify() == 1
+
+
+def test_a_pipe_is_no_ledger_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "register.jsonl")
+    ledger = Ledger(tmp_path / "register.jsonl")
+    with pytest.raises(LedgerError, match="is not a regular file"):
+        ledger.lines()
+    with pytest.raises(LedgerError, match="is not a regular file"):
+        ledger.append({"event": "x"})
+    with pytest.raises(LedgerError, match="is not a regular file"):
+        ledger.create()

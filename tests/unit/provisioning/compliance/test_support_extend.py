@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,16 @@ def test_a_site_that_cannot_be_built_leaves_definition_and_register(folder: Path
     assert extend(folder, "--yes").exit_code == ExitCode.FAILED
     assert (folder / "product.toml").read_text() == REAL
     assert (folder / "register.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["product.toml", "register.jsonl"])
+def test_a_file_that_is_changed_in_place_is_no_pipe(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    before = sorted(folder.rglob("*"))
+    refused = extend(folder, "--yes")
+    assert refused.exit_code == 2
+    assert f"{name} is not a regular file, and this command changes it in place" in " ".join(
+        refused.stderr.split()
+    )
+    assert sorted(folder.rglob("*")) == before
