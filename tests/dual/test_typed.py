@@ -108,3 +108,18 @@ def test_the_code_with_accents_is_refused_as_the_password():
         error = refused(PasswordError, unit.set_up, CODE, password, True)
         assert error.fields["reason"] == "context", password
     assert unit.state() == FACTORY_DEFAULT
+
+
+def test_each_range_of_letters_begins_and_ends_with_its_own():
+    inside = [range(first, first + len(letters)) for first, letters in typed.LETTERS]
+    for first, letters in typed.LETTERS:
+        last = len(letters) - 1
+        for at in (0, last):
+            assert typed.without_accents(chr(first + at)) == typed.comparable(letters[at])
+        for point in (first - 1, first + last + 1):
+            if not [one for one in inside if point in one]:
+                assert typed.without_accents(chr(point)) == typed.comparable_ascii(chr(point))
+
+
+def test_a_delete_character_between_those_of_a_code_does_not_count():
+    assert typed.comparable_ascii("a\x7fb~c}d") == "abcd"
