@@ -19,6 +19,7 @@ from provisioning.cli.report_access import CaseArgument, CasesOption, SeenOption
 from provisioning.cli.report_decide import seen_version
 from provisioning.cli.settings import with_settings
 from provisioning.cli.site import BaseOption
+from provisioning.counted import counted
 from provisioning.csaf_names import FOLDER
 from provisioning.disclosure import csaf, csaf_draft, desk, provider
 from provisioning.disclosure.advisory import LONGEST, Advisory, Justification, Text, advisory_of, public
@@ -190,7 +191,8 @@ def build(
     count = provider.build(provider.Site(advisories, definition, publisher, now_s, signing), out)
     key = "" if signing is None else signing.signer.public.fingerprint
     lines = [
-        f"wrote {len(advisories)} advisories in {count} files to {out}; {drafts} drafts are left out",
+        f"wrote {counted(len(advisories), 'advisory', 'advisories')} in {counted(count, 'file')} to {out};"
+        f" {counted(drafts, 'draft')} left out",
         f"Signed with the OpenPGP key {key}."
         if key
         else "The documents have no OpenPGP signature: a program checks their SHA-512 and the site's certificate.",

@@ -21,6 +21,7 @@ from provisioning.cli.statement_evidence import software_of
 from provisioning.compliance.check_outcomes import FAIL, PASS
 from provisioning.compliance.evidence import FIRMWARE, REQUIRED, read_table
 from provisioning.compliance.evidence_run import TABLE, committed_text, signed_image, this_checkout
+from provisioning.counted import counted
 from provisioning.evidence.folder import SOURCES, Evidence, build_folder
 from provisioning.evidence.runs import Runner, pytest_runner, read_run, record, robot_runner
 from provisioning.keys.key_id import AnchorKey
@@ -99,7 +100,10 @@ def run(settings: RunSettings) -> None:
     anchor = AnchorKey(key.key_id, key.algorithm, ROLES["signatory"], key.public)
     found = read_run(settings.out, [anchor])
     failed = sorted({f"{case.file}::{case.name}" for case in found.cases if case.outcome == FAIL})
-    lines = [f"{len(found.cases)} cases ran, {len(failed)} tests failed. The results are in {settings.out}."]
+    lines = [
+        f"{counted(len(found.cases), 'case')} ran, {counted(len(failed), 'test')} failed."
+        f" The results are in {settings.out}."
+    ]
     facts = {"cases": len(found.cases), "failed": failed, "folder": str(settings.out), "commit": found.commit}
     print_report(lines, facts, settings.is_json)
     if failed:

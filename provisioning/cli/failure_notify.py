@@ -16,6 +16,7 @@ from provisioning.cli.output import print_report
 from provisioning.cli.report_access import moment
 from provisioning.cli.settings import with_settings
 from provisioning.compliance.ledger import Ledger
+from provisioning.counted import counted
 from provisioning.disclosure import letter
 from provisioning.failures import desk
 from provisioning.failures.notify import Maker, Written, write_files
@@ -95,7 +96,8 @@ def notify(settings: NotifySettings) -> None:
         files = write_files(store, found, written, maker, settings.to)
     lines = [_line(each) for each in written]
     lines.append(
-        f"{len(files)} files are in {settings.to}. Next: `firstboot report send`, and post what has no address."
+        f"Wrote {counted(len(files), 'file')} into {settings.to}."
+        " Next: `firstboot report send`, and post what has no address."
     )
     document = {
         "number": found.code,
@@ -106,7 +108,9 @@ def notify(settings: NotifySettings) -> None:
     if whom.unnamed:
         shown = ", ".join(whom.unnamed[:5])
         raise RefusedError(
-            [f"{len(whom.unnamed)} units shipped without a consignee ({shown}): notify who got them"]
+            [
+                f"{counted(len(whom.unnamed), 'unit')} shipped without a consignee ({shown}): notify who got them"
+            ]
         )
 
 

@@ -20,6 +20,7 @@ from provisioning.cli.options import JsonOption, KeysOption, ProductOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
 from provisioning.cli.signing_time import signing_time, text_of
+from provisioning.counted import counted
 from provisioning.file_system import replace_file
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
@@ -108,7 +109,7 @@ def _print_signed(
     lines = [
         (
             "key set",
-            f"{plan.sequence}: {keys} keys, {len(plan.revoked)} revoked, {size} bytes",
+            f"{plan.sequence}: {counted(keys, 'key')}, {len(plan.revoked)} revoked, {size} bytes",
         ),
         ("time", f"{text_of(now_s)}; units accept no time before it"),
         *ceiling_lines(plan),

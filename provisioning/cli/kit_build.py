@@ -18,6 +18,7 @@ from provisioning.cli.settings import with_settings
 from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.check import REGISTER
 from provisioning.compliance.ledger import Ledger
+from provisioning.counted import counted
 from provisioning.file_system import is_there
 from provisioning.keys.key_ring import KeyRing
 from provisioning.kit.build import Built, Sources, build_kit
@@ -87,10 +88,12 @@ def _report(built: Built, settings: BuildKitSettings) -> None:
     content = built.content
     stopped = sum(each.state is not None for each in content.units)
     if built.unnamed:
-        warn(f"{built.unnamed} units shipped without a consignee in the packing list: no kit has them.")
+        warn(
+            f"{counted(built.unnamed, 'unit')} shipped without a consignee in the packing list: no kit has them."
+        )
     lines = [
-        f"Wrote the kit of {content.name} into {settings.out}: {len(content.units)} units, {stopped} of them not for"
-        f" sale, {len(content.statements)} statements",
+        f"Wrote the kit of {content.name} into {settings.out}: {counted(len(content.units), 'unit')},"
+        f" {stopped} of them not for sale, {counted(len(content.statements), 'statement')}",
         f"It counts until {content.valid_until.isoformat()}. Build it again before that day, and after every recall.",
     ]
     document = {

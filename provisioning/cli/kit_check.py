@@ -13,6 +13,7 @@ from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
 from provisioning.compliance.archive import Archive
+from provisioning.counted import counted
 from provisioning.file_system import is_there
 from provisioning.kit import answers
 from provisioning.kit.check import Found, check_delivery, check_statements
@@ -72,7 +73,7 @@ def check(
     _report(found, checked, is_with_duties=duties, is_json=is_json)
     wrong = sum(not each.is_in_order for each in checked)
     if wrong:
-        raise RefusedError([f"{wrong} of {len(checked)} units are not in order"])
+        raise RefusedError([f"not in order: {wrong} of {counted(len(checked), 'unit')}"])
 
 
 def _delivery(serials: list[str], listed: Path | None) -> list[Listed]:
@@ -94,8 +95,8 @@ def _report(kit: Kit, checked: list[Found], *, is_with_duties: bool, is_json: bo
     content, today = kit.content, today_utc()
     is_current = content.issued <= today <= content.valid_until
     lines = [
-        f"Kit of {content.maker} for {content.name} ({content.role}) of {content.issued}, {len(content.units)} units;"
-        f" the signatures are valid. It counts until {content.valid_until}."
+        f"Kit of {content.maker} for {content.name} ({content.role}) of {content.issued},"
+        f" {counted(len(content.units), 'unit')}; the signatures are valid. It counts until {content.valid_until}."
     ]
     if not is_current:
         lines.append("It does not count today: check the clock, or get a new kit.")

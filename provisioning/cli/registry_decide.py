@@ -23,6 +23,7 @@ from provisioning.cli.options import (
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
+from provisioning.counted import counted
 from provisioning.registry import branches
 from provisioning.registry import decisions as recorded
 
@@ -139,5 +140,5 @@ def _subject(decision: recorded.Decision) -> str:
 
 def _reason(decision: recorded.Decision) -> str:
     if decision.kind == recorded.CHECK_BATCH:
-        return f"{len(decision.facts['codes'])} codes, {len(decision.facts['findings'])} findings"
+        return f"{counted(len(decision.facts['codes']), 'code')}, {counted(len(decision.facts['findings']), 'finding')}"
     return f"{decision.facts['by']}: {decision.facts['reason']}"

@@ -12,6 +12,7 @@ import typer
 from provisioning.cli.options import FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
+from provisioning.counted import counted
 from provisioning.file_system import replace_file
 from provisioning.registry import export
 from provisioning.registry.errors import RegistryError
@@ -113,5 +114,5 @@ def import_secrets(
     except ValueError as error:
         raise RegistryError(f"{key.name}: {error}") from None
     added, removed = export.import_sealed(secrets_file.read_text(), private, OscoreStore(store))
-    lines = [f"{added} units served, {removed} removed"]
+    lines = [f"{counted(added, 'unit')} served, {removed} removed"]
     print_report(lines, {"served_units": added, "removed_units": removed}, is_json)

@@ -14,6 +14,7 @@ from provisioning.cli.options import FilesOption, JsonOption, MainOption, Regist
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
+from provisioning.counted import counted
 from provisioning.file_system import PRIVATE, create_file
 from provisioning.registry import branches, sync_file
 from provisioning.registry.errors import RegistryError
@@ -178,7 +179,9 @@ def finish_sync(
     """
     with opened(registry, None) as source:
         stopped, ranges = sync_file.finish(source, _read(file), _key(key))
-    lines = [f"{stopped} units are stopped, {ranges} new ranges of serial numbers"]
+    lines = [
+        f"{counted(stopped, 'unit')} stopped, {counted(ranges, 'new range', 'new ranges')} of serial numbers"
+    ]
     print_report(lines, {"stopped_units": stopped, "new_ranges": ranges}, is_json)
 
 

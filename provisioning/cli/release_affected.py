@@ -24,6 +24,7 @@ from provisioning.cli.release_units import (
 )
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
+from provisioning.counted import counted
 from provisioning.csaf_names import CVE
 from provisioning.product.product import Product, load_product
 from provisioning.release.affected import (
@@ -136,7 +137,7 @@ def _lines(releases: Releases, found: Spread | None) -> list[str]:
         lines.append("no release with a fix")
     if found is None:
         return lines
-    lines.append(f"{len(found.serials)} units in the field run an affected version")
+    lines.append(f"{counted(len(found.serials), 'unit')} in the field with an affected version")
     lines += [f"  batch {name}: {count}" for name, count in sorted(found.batches.items())]
     lines += serial_lines(found.serials, _MOST_SERIALS)
     return [

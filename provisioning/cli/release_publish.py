@@ -14,6 +14,7 @@ from provisioning.cli.errors import InputError, message_of
 from provisioning.cli.options import CA, JsonOption, NameOption
 from provisioning.cli.output import print_json, print_report
 from provisioning.cli.settings import with_settings
+from provisioning.counted import counted
 from provisioning.product.product import ProductError, load_product
 from provisioning.publishing.records import KINDS, common_class, load_record
 from provisioning.publishing.release_class import class_id_of_release
@@ -212,5 +213,5 @@ def _lines(report: dict[str, Any], is_clean: bool) -> list[str]:
             )
             continue
         removed = f", {one['removed']} superseded removed" if is_clean else ""
-        lines.append(f"  {one['to']}: {one['items']} items published{removed}")
+        lines.append(f"  {one['to']}: {counted(one['items'], 'item')} published{removed}")
     return lines

@@ -12,6 +12,7 @@ import typer
 from provisioning.cli.options import FilesOption, JsonOption, LogOption, ProductOption
 from provisioning.cli.registry_access import opened
 from provisioning.cli.release_sign import DEFAULT_LOG
+from provisioning.counted import counted
 from provisioning.file_system import replace_file
 from provisioning.servers.report_log import ReportLog
 from provisioning.servers.spread import SHARE, Spread
@@ -60,7 +61,7 @@ def stock_lines(found: Spread, what: str) -> list[str]:
     if not found.stock:
         return []
     return [
-        f"{found.stock.total()} units in stock were made with {what}: update them before they ship",
+        f"{counted(found.stock.total(), 'unit')} in stock were made with {what}: update before shipping",
         *(f"  batch {name}: {count} in stock" for name, count in sorted(found.stock.items())),
     ]
 

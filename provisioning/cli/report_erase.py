@@ -10,6 +10,7 @@ import typer
 from provisioning.cli.options import ByOption, FilesOption, JsonOption, ReasonOption
 from provisioning.cli.output import print_report
 from provisioning.cli.report_access import CasesOption, opened
+from provisioning.counted import counted
 from provisioning.disclosure.erasure import erase
 from provisioning.disclosure.spool import Spool
 
@@ -41,7 +42,10 @@ def erase_reporter(
     """
     with opened(cases, files) as store:
         found = erase(store, None if spool is None else Spool(spool), reporter, by, reason)
-    lines = [f"erased reporter {reporter}: {found.messages} messages, {found.files} files; log entries stay"]
+    lines = [
+        f"erased reporter {reporter}: {counted(found.messages, 'message')},"
+        f" {counted(found.files, 'file')}; log entries stay"
+    ]
     document = {
         "reporter": reporter,
         "cases": list(found.cases),

@@ -26,6 +26,7 @@ from provisioning.compliance.evidence import Evidence
 from provisioning.compliance.signed_evidence import sign_evidence
 from provisioning.compliance.site import Site, build_site
 from provisioning.compliance.site_check import check_site
+from provisioning.counted import counted
 from provisioning.file_system import replace_file
 from provisioning.keys.signers import open_signer
 from provisioning.product.product import Product, load_product
@@ -218,7 +219,7 @@ def _report(settings: BuildSettings, found: list[Evidence], seconds: float) -> N
     counts = ", ".join(f"{count} {name}" for name, count in outcomes.items())
     lines = [
         f"Built {settings.out} for {len(settings.product)} products; {counts}",
-        f"Page, register, feed and {records} records for devices: {seconds:.1f} s",
+        f"Page, register, feed and {counted(records, 'record')} for devices: {seconds:.1f} s",
     ]
     document = {"site": str(settings.out), "products": len(settings.product), "records": records}
     document |= {"checks": dict(outcomes), "seconds": round(seconds, 3)}

@@ -12,6 +12,7 @@ from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.withdrawals import sign_list
+from provisioning.counted import counted
 
 
 def sign_withdrawals(
@@ -27,7 +28,7 @@ def sign_withdrawals(
     folder = existing_archive(archive).root
     with opened(registry, files) as known:
         path, count = sign_list(known, folder, today_utc())
-    lines = [f"Wrote {path} with {count} units. Next: publish it with `firstboot site build`."]
+    lines = [f"Wrote {path} with {counted(count, 'unit')}. Next: publish it with `firstboot site build`."]
     print_report(lines, {"file": str(path), "units": count}, is_json)
 
 
@@ -45,7 +46,7 @@ def list_command(archive: ArchiveOption, is_json: JsonOption = False) -> None:
     ]
     names = ("id", "model", "batch", "retain_until", "sha256")
     document = [{name: str(getattr(each, name)) for name in names} for each in found]
-    print_report([*lines, f"{count} statements, all as they were issued"], document, is_json)
+    print_report([*lines, f"{counted(count, 'statement')}: nothing changed since issue"], document, is_json)
 
 
 def dispose(

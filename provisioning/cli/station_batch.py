@@ -18,6 +18,7 @@ from provisioning.cli.options import (
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
+from provisioning.counted import counted
 from provisioning.registry.decisions import hold, note_check
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import LIVE, QUARANTINED, RETIRED, Unit
@@ -50,7 +51,7 @@ def check_batch(
     lines = [
         *(f"not checked: {name}" for name in report.not_made),
         *(f"tried: {way}" for way in report.tried),
-        f"{report.codes} codes: {len(report.findings)} findings; {tried}",
+        f"{counted(report.codes, 'code')}: {counted(len(report.findings), 'finding')}; {tried}",
     ]
     document = {
         "codes": report.codes,

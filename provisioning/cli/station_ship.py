@@ -19,6 +19,7 @@ from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.withdrawals import sign_list
+from provisioning.counted import counted
 from provisioning.file_system import replace_file
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.public_keys import public_pem
@@ -95,8 +96,8 @@ def ship(settings: ShipSettings) -> None:
             replace_file(station, public_pem(registry.signer.public))
             sign_list(registry, settings.archive, today_utc())
     lines = [
-        f"Shipped {len(shipped)} units to {settings.consignee}. Their lines are in {settings.packing}, signed with the"
-        f" key in {station.name}.",
+        f"Shipped {counted(len(shipped), 'unit')} to {settings.consignee}. Their lines are in"
+        f" {settings.packing}, signed with the key in {station.name}.",
         *open_points(),
     ]
     print_report(

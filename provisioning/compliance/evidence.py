@@ -31,6 +31,7 @@ from provisioning.compliance.check_outcomes import (
 from provisioning.compliance.installed_software import REQUIREMENT as INSTALLED_SOFTWARE
 from provisioning.compliance.installed_software import judge_installed_software
 from provisioning.compliance.junit import outcomes_of, read_cases
+from provisioning.counted import counted
 
 FIRMWARE: Final = "firmware"
 PUBLICATION: Final = "publication"
@@ -200,7 +201,7 @@ def judge(name: str, row: Row | None, outcomes: Mapping[tuple[str, str], list[st
                 return Check(name, outcome, f"{file} {test}".strip() + f" {verb}")
     passed = sum(map(len, cases.values()))
     words = "" if row.state == "built" else f"; {row.state}: {row.note}"
-    return Check(name, PASS, f"{passed} cases of {len(row.tests)} tests passed{words}")
+    return Check(name, PASS, f"{counted(passed, 'case')} of {counted(len(row.tests), 'test')} passed{words}")
 
 
 def _cases(outcomes: Mapping[tuple[str, str], list[str]], file: str, test: str) -> list[str]:

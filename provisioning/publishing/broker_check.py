@@ -23,6 +23,7 @@ from typing import Final
 
 from device.limits import CHUNK_BYTES, ENVELOPE_BYTES
 from provisioning import fair_time
+from provisioning.counted import counted
 from provisioning.keys.pki import CertificateAuthority
 from provisioning.publishing.broker_bench import Bench, Inbox, common_name, removed
 from provisioning.publishing.topics import WINDOW, RetainedTopics
@@ -232,7 +233,7 @@ class BrokerCheck:
                     missing = len(made) - len(other.get(list(made)))
                 if missing:
                     raise _NotMet(
-                        f"{host}:{port} lacks {missing} of {len(made)} objects: publish to each node, or use"
+                        f"{host}:{port} lacks {missing} of {counted(len(made), 'object')}: publish to each node, or use"
                         " brokers that share retained messages"
                     )
         return f"{len(self._others)} other nodes give the same objects"

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from provisioning.counted import counted
 from provisioning.keys.key_id import key_id
 from provisioning.keys.signer import Signer
 from provisioning.registry.errors import ChainError
@@ -201,14 +202,14 @@ def checkpoint_problems(content: Mapping[str, Any], chains: Mapping[str, ChainDa
         if chain is None:
             if count:
                 problems.append(
-                    f"chain {name} is gone; checkpoint {content['number']} saw {count} records in it"
+                    f"chain {name} is gone; checkpoint {content['number']} saw {counted(count, 'record')} in it"
                 )
             continue
         if chain.public_key.hex() != claim["key"]:
             problems.append(f"chain {name} has another key than in checkpoint {content['number']}")
         if len(chain.entries) < count:
             problems.append(
-                f"chain {name} has {len(chain.entries)} records, checkpoint {content['number']} saw {count}:"
+                f"chain {name} has {counted(len(chain.entries), 'record')}, checkpoint {content['number']} saw {count}:"
                 " records were dropped or an old registry was restored"
             )
         elif count and chain.entries[count - 1].hash != head:

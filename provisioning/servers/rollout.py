@@ -27,6 +27,7 @@ from typing import Any, Final
 from device.errors import KnownBadError
 from device.limits import ROLLOUT_KEY_BYTES, ROLLOUT_SHARES
 from device.records.freshness import Rollout as Record
+from provisioning.counted import counted
 from provisioning.servers.errors import ServerError
 
 RUNNING: Final = "running"
@@ -176,7 +177,9 @@ class Rollout:
         limits = self.plan.limits
         for name, (count, share) in self.rates(now_s).items():
             if count >= limits.least and share > getattr(limits, name):
-                self.state = replace(self.state, state=PAUSED, reason=f"{count} units {name}, {share:.1%}")
+                self.state = replace(
+                    self.state, state=PAUSED, reason=f"{counted(count, 'unit')} {name}, {share:.1%}"
+                )
                 return True
         stage = self.plan.stages[self.state.stage]
         if now_s - self.state.since_s < stage.least_s or len(self.counts.confirmed) < limits.least:

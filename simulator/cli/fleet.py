@@ -15,6 +15,7 @@ from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
+from provisioning.counted import counted
 from simulator.cli.fleet_live import live
 from simulator.fleet import base as bases
 from simulator.fleet import dask_engine, engine
@@ -191,30 +192,32 @@ def _lines(document: dict[str, Any]) -> list[str]:
     """Return the report for a person."""
     found, cost = document["outcome"], document["cost"]
     lines = [
-        f"{found['units']} units for {found['hours']} h, seed {found['seed']}: {found['events']} events, "
-        f"{found['reports']} reports, {found['starts']} starts, {found['power_cuts']} power cuts"
+        f"{counted(found['units'], 'unit')} for {found['hours']} h, seed {found['seed']}: "
+        f"{counted(found['events'], 'event')}, {counted(found['reports'], 'report')}, "
+        f"{counted(found['starts'], 'start')}, {counted(found['power_cuts'], 'power cut')}"
     ]
     busiest = found["busiest_second"]
-    lines.append(f"busiest second: {busiest['reports']} reports, after {busiest['time_s']} s")
+    lines.append(f"busiest second: {counted(busiest['reports'], 'report')}, after {busiest['time_s']} s")
     for number, count in found["units_by_release"].items():
-        lines.append(f"release {number} runs on {count} units")
+        lines.append(f"release {number} runs on {counted(count, 'unit')}")
     for one in found["releases"]:
         lines.append(
             f"release {one['release']}: published after {one['published_s']} s, "
             f"half of the fleet {_after(one['time_to_50_percent_s'])}, 95 % {_after(one['time_to_95_percent_s'])}"
         )
     lines += [
-        f"{one['units']} units met error {one['error']} ({one['name']})" for one in found["units_by_error"]
+        f"{counted(one['units'], 'unit')} met error {one['error']} ({one['name']})"
+        for one in found["units_by_error"]
     ]
     if document["rollout"] is not None:
         lines += _rollout_lines(document["rollout"])
     lines.append(
-        f"{found['units_without_report']} units never reported, {found['units_stale']} are stale, "
+        f"{counted(found['units_without_report'], 'unit')} never reported, {found['units_stale']} are stale, "
         f"{found['units_with_error']} reported an error last"
     )
     lines.append(
         f"cost: {cost['wall_s']} s with {cost['workers']} processes, {cost['processor_ms_per_unit_day']} ms of "
-        f"processor for each unit and day, {cost['units_per_core']} units per core in real time, "
+        f"processor for each unit and day, {counted(cost['units_per_core'], 'unit')} per core in real time, "
         f"{cost['bytes_per_unit']} bytes per unit"
     )
     lines.append(f"log: SHA-256 {found['log_sha256']}")

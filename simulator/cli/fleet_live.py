@@ -11,6 +11,7 @@ import typer
 
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
+from provisioning.counted import counted
 from simulator.fleet import base as bases
 from simulator.fleet import live as fleets
 from simulator.fleet.live_found import Connections, Machine, Storm
@@ -61,7 +62,7 @@ def _lines(machine: Machine, connections: Connections, storm: Storm) -> list[str
         f"outage of {back['outage_s']} s: {back['failed_attempts']} attempts to connect failed",
         f"after it: {back['returned']} of {back['units']} units reported, "
         + ", ".join(f"{share} {_after(at_s)}" for share, at_s in back["returned_s"].items())
-        + f"; {back['busiest_second']} connections in the busiest second",
+        + f"; {counted(back['busiest_second'], 'connection')} in the busiest second",
     ]
     return lines + _bars(back["connects_in_each_second"])
 

@@ -37,9 +37,9 @@ class Outputs(NamedTuple):
         if len(total.details) > SHOWN:
             typer.echo(f"and {len(total.details) - SHOWN} more findings", err=True)
         for name, report in flows.items():
-            typer.echo(f"  {name}: {_figures(report)}, {report.cpu_s:.1f} s of CPU", err=True)
+            typer.echo(f"  {name}: {report.figures()}, {report.cpu_s:.1f} s of CPU", err=True)
         rate = f"; {total.seconds:.0f} s, {total.rate:.1f} cuts a second" if total.seconds else ""
-        typer.echo(f"  {_figures(total)}{rate}", err=True)
+        typer.echo(f"  {total.figures()}{rate}", err=True)
         print_report([total.line()], summary.figures(), self.is_json)
         if not total.is_clean:
             raise typer.Exit(1)
@@ -56,9 +56,3 @@ class Outputs(NamedTuple):
 
 def _sarif(summary: Summary) -> str:
     return json.dumps(sarif(summary), indent=1) + "\n"
-
-
-def _figures(report: Report) -> str:
-    return (
-        f"{report.points} cuts, {report.torn} torn, {report.second} second cuts, {report.states} flash states"
-    )

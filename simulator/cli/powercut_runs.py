@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from provisioning.cli.output import print_report
+from provisioning.counted import counted
 from provisioning.firmware.emulated import EmulatedBoard
 from simulator.cli.options import chosen_board
 from simulator.ports import record_contents
@@ -191,7 +192,7 @@ class _Progress:
         found = sum(len(one.findings) for one in self.outcomes)
         typer.echo(
             f"  {len(self.outcomes)} of {self._jobs} states, {cuts} cuts, {cuts / passed_s:.0f} a second, "
-            f"{found} findings, about {left_s:.0f} s left",
+            f"{counted(found, 'finding')}, about {left_s:.0f} s left",
             err=True,
         )
 

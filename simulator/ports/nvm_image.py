@@ -20,6 +20,7 @@ from device.layout import MPS2
 from device.records import store
 from device.update.appset import AppSets
 from device.update.slots import BootState, Marks
+from provisioning.counted import counted
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import LfsRecords, device_records, user_records
 
@@ -88,7 +89,7 @@ class NvmImage:
                 yield Entry(name, 0, f"no complete set; marks: {_words(sets.marks(slot))}")
                 continue
             try:
-                content = f"{len(sets.files(slot, found))} files"
+                content = f"{counted(len(sets.files(slot, found)), 'file')}"
             except AppSetError as error:
                 content = f"DAMAGED: {error.fields['reason']} {error.fields['file']}".rstrip()
             origin = f"marks: {_words(sets.marks(slot))}" if found.is_alone else "the image's marks count"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from provisioning.counted import counted
 from simulator.powercut import checks
 from simulator.powercut.checks import Findings
 
@@ -122,6 +123,11 @@ class Report:
         self.findings.counts.update(other.findings.counts)
         self.findings.texts += other.findings.texts
         self.details += other.details
+
+    def figures(self) -> str:
+        """Return for a person how many cuts were made, and how many flash states they left."""
+        cuts = f"{counted(self.points, 'cut')}, {self.torn} torn, {counted(self.second, 'second cut')}"
+        return f"{cuts}, {counted(self.states, 'flash state')}"
 
     def line(self) -> str:
         """Return the last line of a campaign's output."""

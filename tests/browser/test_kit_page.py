@@ -81,7 +81,9 @@ def test_the_page_gives_the_words_of_the_command(days: int, factory: KitFactory,
         expected = check_delivery(factory.open(), read_delivery(text.encode()), today)
         assert shown(page) == {each.serial: list(each.sentences) for each in expected}
         wrong = sum(not each.is_in_order for each in expected)
-        assert page.inner_text("#summary strong").startswith(f"{wrong} of {len(expected)} units")
+        assert page.inner_text("#summary strong").startswith(
+            f"Not in order: {wrong} of {len(expected)} units"
+        )
 
 
 @pytest.mark.parametrize("state", [stops.STOPPED, stops.RECALLED])
@@ -103,7 +105,7 @@ def test_a_file_is_checked_as_a_typed_list_is(factory: KitFactory, page: Any, tm
     page.set_input_files("#file", delivery)
     page.click("button[type=submit]")
     page.wait_for_selector("#summary.yes")
-    assert page.inner_text("#summary strong") == "All 1 units are in order."
+    assert page.inner_text("#summary strong") == "In order: 1 unit."
 
 
 def test_a_packing_line_with_another_statement_is_no_line_of_the_kit(factory: KitFactory, page: Any) -> None:

@@ -96,8 +96,9 @@
     const wrong = answers.filter(one => one.results[0] !== "in-order");
     const good = answers.length - wrong.length;
     summary.className = "summary " + (wrong.length ? "no" : "yes");
-    const text = wrong.length ? `${wrong.length} of ${answers.length} units are not in order.` : `All ${answers.length} units are in order.`;
-    summary.replaceChildren(element("strong", text), element("span", ` ${good} in order. Checked with the kit of ${content.issued}.`));
+    const units = answers.length === 1 ? "1 unit" : `${answers.length} units`;
+    const text = wrong.length ? `Not in order: ${wrong.length} of ${units}.` : `In order: ${units}.`;
+    summary.replaceChildren(element("strong", text), element("span", ` ${wrong.length ? good + " in order. " : ""}Checked with the kit of ${content.issued}.`));
     const ordered = [...wrong, ...answers.filter(one => one.results[0] === "in-order")];
     found.replaceChildren(...ordered.slice(0, MOST_SHOWN).map(item));
     if (ordered.length > MOST_SHOWN) found.append(element("li", `${ordered.length - MOST_SHOWN} more are not shown here.`));

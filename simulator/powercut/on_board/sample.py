@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
+from provisioning.counted import counted
 from provisioning.firmware.emulated import DEFAULT, EMULATED, EmulatedBoard
 from renode.machine import CUTS
 from simulator.powercut.on_board.bench import BoardBench
@@ -107,7 +108,7 @@ def run_flows(
         for part in parts:
             part[name].flows = 0
             found[name].add(part[name])
-        note(f"{name}: {found[name].points} cuts")
+        note(f"{name}: {counted(found[name].points, 'cut')}")
     return found
 
 

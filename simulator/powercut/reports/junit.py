@@ -6,6 +6,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from provisioning.cli.errors import printable
+from provisioning.counted import counted
 from simulator.powercut.reports.summary import Summary
 
 SHOWN: Final = 50  # findings of a flow in full; the rest is counted
@@ -27,13 +28,13 @@ def junit_xml(summary: Summary) -> str:
         case = ElementTree.SubElement(
             suite, "testcase", classname="firstboot.powercut", name=name, time=f"{report.cpu_s:.2f}"
         )
-        figures = f"{report.points} cuts, {report.torn} torn, {report.second} second cuts, {report.states} flash states"
+        figures = report.figures()
         if report.details:
             texts = [printable(f"{one.kind}: {one}") for one in report.details[:SHOWN]]
             if len(report.details) > SHOWN:
                 texts.append(f"and {len(report.details) - SHOWN} more")
             failure = ElementTree.SubElement(
-                case, "failure", message=f"{len(report.details)} findings; {figures}"
+                case, "failure", message=f"{counted(len(report.details), 'finding')}; {figures}"
             )
             failure.text = "\n".join(texts)
         else:

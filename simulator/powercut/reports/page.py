@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
+from provisioning.counted import counted
 from simulator.powercut import checks
 from simulator.powercut.reports.summary import MEANINGS, Summary, replay_command
 from simulator.powercut.results import Finding, Report
@@ -54,7 +55,11 @@ def html_page(summary: Summary) -> str:
     total = summary.total
     is_clean = total.is_clean
     words = (
-        "No finding" if is_clean else f"{len(total.details)} findings" if total.points else "No cut was made"
+        "No finding"
+        if is_clean
+        else counted(len(total.details), "finding")
+        if total.points
+        else "No cut was made"
     )
     plan = ", ".join(f"{name} {value}" for name, value in summary.plan.items())
     parts = [

@@ -184,7 +184,7 @@ def test_page_and_device_record_are_published_in_one_run(
     )
     result = build(folder, *given)
     assert result.exit_code == 0, result.output
-    assert "1 records for devices" in result.output
+    assert "1 record for devices" in result.output
     served = ReleaseStore(folder / "store", PRODUCT.class_id)
     size = served.size("support")
     assert size is not None

@@ -246,7 +246,7 @@ def test_the_command_signs_a_list_that_a_built_site_publishes(
             str(factory.archive.root),
         ],
     )
-    assert result.exit_code == 0 and "1 units" in result.stdout
+    assert result.exit_code == 0 and "with 1 unit." in result.stdout
     (tmp_path / "copy" / STATEMENTS).mkdir(parents=True)
     _copy_archive(factory.archive, tmp_path / "copy" / STATEMENTS)
     copied = (tmp_path / "copy" / STATEMENTS / lists(factory)[0].name).read_bytes()

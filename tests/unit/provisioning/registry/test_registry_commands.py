@@ -152,7 +152,7 @@ def test_sealed_secrets_reach_the_coap_server_and_leave_it_with_a_revocation(
         store.directory,
     )
     done("export", "secrets", "--registry", path, "--to", secrets_file)
-    assert "1 units served, 0 removed" in done(*command)
+    assert "1 unit served, 0 removed" in done(*command)
     found = store.find(unit.device_id[:7])
     assert found is not None and (found.secret, found.salt) == (b"s" * 16, b"t" * 8)
     assert (b"s" * 16).hex() not in secrets_file.read_text()

@@ -227,9 +227,9 @@ def test_up_08_reports_of_the_server_count(maker: Maker, field: Field) -> None:
 def test_up_08_both_commands_tell_stock_from_the_field(maker: Maker, field: Field) -> None:
     bills = ("--bills", maker.folder / "releases")
     text = maker.run("lwip@2.2.1", *bills, *field.options).stdout
-    assert "1 units in the field run an affected version" in text
+    assert "1 unit in the field with an affected version" in text
     for shown in (text, adoption(maker, field).stdout):
-        assert "1 units in stock" in shown and "batch B1: 1 in stock" in shown
+        assert "1 unit in stock" in shown and "batch B1: 1 in stock" in shown
         assert "1 of 2 units" in shown
     for found in (
         maker.by_bills("lwip@2.2.1", *field.options)["units"],

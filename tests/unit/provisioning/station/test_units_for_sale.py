@@ -128,7 +128,7 @@ def test_units_of_the_image_that_was_tested_are_made_shipped_and_found_by_a_buye
         "station ship --registry registry.db --archive archive --register register.jsonl --packing packing.jsonl"
         " --keys maker/keys --batch 2026-001 --consignee hillside"
     )
-    assert "Shipped 1 units" in shipped
+    assert "Shipped 1 unit " in shipped
     maker.builds_site()
     answers = maker.does(
         "statement verify FB1-000001 --site site --packing packing.jsonl --trust moira.pub"

@@ -196,7 +196,7 @@ def test_the_advisory_on_the_site_is_signed_with_the_key_that_the_site_names(
 
 def test_cf_04_the_batch_of_the_failure_did_not_ship_until_it_was_closed(year: Year) -> None:
     assert "CF-2027-0001" in section_of(year, "3 May")
-    assert "Shipped 1 units" in section_of(year, "28 May")
+    assert "Shipped 1 unit " in section_of(year, "28 May")
 
 
 def test_cf_03_authority_and_distributor_got_the_failure_and_its_result(year: Year) -> None:
