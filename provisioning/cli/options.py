@@ -12,6 +12,10 @@ from provisioning.cli.one_line import one_line
 from provisioning.cli.settings_fields import RelativeText
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+STORE_HELP: Final = (
+    "Where `firstboot release publish --store` publishes: a folder, or a server database (postgresql://..., or a SQLite"
+    " file)."
+)
 KeysOption = Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys.")]
 # The program reads this option before it imports device code (firstboot.__main__).
 FirmwareOption = Annotated[

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError
 from provisioning.cli.options import RegistryOption
 from provisioning.cli.output import print_report
@@ -22,6 +22,7 @@ from provisioning.cli.release_units import (
     write_plot,
 )
 from provisioning.cli.settings import with_settings
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.product.product import load_product
 from provisioning.release.affected import Releases, of_class
 from provisioning.release.log import LogEntry, ReleaseLog
@@ -35,7 +36,7 @@ class AdoptionSettings(UnitsSettings):
     """The options of `firstboot release adoption`."""
 
     registry: RegistryOption
-    reports: Annotated[Path, REPORTS]
+    reports: Annotated[str, REPORTS, RelativeText(registry_place)]
     release: Annotated[
         int,
         typer.Option("--release", metavar="N", min=0, help="Sequence number of the release. 0: the newest."),

@@ -71,7 +71,7 @@ class AffectedSettings(UnitsSettings):
         typer.Option("--registry", metavar="PLACE", help="The registry: counts batches and units."),
         RelativeText(registry_place),
     ] = None
-    reports: Annotated[Path | None, REPORTS] = None
+    reports: Annotated[str | None, REPORTS, RelativeText(registry_place)] = None
 
 
 @with_settings(AffectedSettings, "release.affected")

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from device.errors import FirstbootError
-from provisioning.cli.addresses import parse_address
+from provisioning.cli.addresses import parse_address, registry_place
 from provisioning.cli.errors import InputError, message_of
 from provisioning.cli.options import CA, JsonOption, NameOption
 from provisioning.cli.output import print_json, print_report
 from provisioning.cli.settings import with_settings
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.counted import counted
 from provisioning.product.product import ProductError, load_product
 from provisioning.publishing.records import KINDS, common_class, load_record
@@ -22,6 +23,7 @@ from provisioning.publishing.targets import Parcel, broker_target, publish_to, s
 from provisioning.release.release import Release, ReleaseError
 from provisioning.release.store import PublishError
 from provisioning.servers.mqtt_client import MqttAccess
+from provisioning.shared_store.places import release_stores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +46,14 @@ class DestinationSettings:
     ] = None
     name: NameOption = None
     store: Annotated[
-        Path | None,
-        typer.Option("--store", metavar="DIR", help="Publish to this folder, which the CoAP server serves."),
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="STORE",
+            help="Publish to this folder or server database (postgresql://..., or a SQLite file), which the CoAP"
+            " server serves.",
+        ),
+        RelativeText(registry_place),
     ] = None
 
     @property
@@ -159,7 +167,8 @@ def attempt(settings: PublishSettings) -> dict[str, Any]:
     """
     access = settings.access()
     parcel = _parcel(settings)
-    targets = [] if settings.store is None else [store_target(settings.store)]
+    place = settings.store
+    targets = [] if place is None else [store_target(place, release_stores(place))]
     targets += [] if access is None else [broker_target(access)]
     results = publish_to(targets, parcel, is_clean=settings.remove_superseded)
     return {

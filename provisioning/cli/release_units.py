@@ -9,21 +9,21 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from provisioning.cli.errors import InputError
 from provisioning.cli.options import FilesOption, JsonOption, LogOption, ProductOption
 from provisioning.cli.registry_access import opened
 from provisioning.cli.release_sign import DEFAULT_LOG
 from provisioning.counted import counted
 from provisioning.file_system import replace_file
-from provisioning.servers.report_log import ReportLog
 from provisioning.servers.spread import SHARE, Spread
 from provisioning.servers.spread_plot import svg
+from provisioning.shared_store.places import is_database, reports_at
 
 REPORTS: Final = typer.Option(
     "--reports",
-    metavar="FILE",
-    help="The units' reports, which `firstboot serve` keeps (`state/tracker-reports.jsonl`).",
-    exists=True,
-    dir_okay=False,
+    metavar="PLACE",
+    help="The units' reports, which `firstboot serve` keeps: a file (`state/tracker-reports.jsonl`) or the database of"
+    " `serve --database`.",
 )
 _DAY_S: Final = 86400
 
@@ -51,9 +51,16 @@ def units_of(place: str, files: Path | None, model: str) -> list[Any]:
         return [unit for unit in registry.units() if unit.batch in batches]
 
 
-def reports_of(path: Path | None) -> Iterable[Mapping[str, Any]]:
-    """Return the lines of a report log, oldest first; nothing without one."""
-    return [] if path is None else ReportLog(path).entries()
+def reports_of(place: str | None) -> Iterable[Mapping[str, Any]]:
+    """Return the reports of a log or a server database, oldest first; nothing without one.
+
+    Raises InputError for a file that is not there, SharedStoreError.
+    """
+    if place is None:
+        return []
+    if not is_database(place) and not Path(place).is_file():
+        raise InputError(f"--reports: {place} is not a file.")
+    return reports_at(place).entries()
 
 
 def stock_lines(found: Spread, what: str) -> list[str]:

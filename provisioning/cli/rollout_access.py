@@ -9,23 +9,26 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError
+from provisioning.cli.options import STORE_HELP
 from provisioning.cli.output import print_result
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.product.product import load_product
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.rollout import FAILED, SILENT
 from provisioning.servers.rollout_store import RolloutStore
 from provisioning.servers.rollout_view import document_of
+from provisioning.shared_store.places import is_database, release_stores
 
 DEFAULT_ROLLOUTS: Final = Path("rollouts.db")
 RolloutsOption = Annotated[
     Path, typer.Option("--rollouts", metavar="FILE", help="The rollouts; `rollout begin` creates the file.")
 ]
 StoreOption = Annotated[
-    Path,
-    typer.Option(
-        "--store", metavar="DIR", help="The folder that `firstboot release publish --store` writes."
-    ),
+    str,
+    typer.Option("--store", metavar="STORE", help=STORE_HELP),
+    RelativeText(registry_place),
 ]
 _SPAN: Final = re.compile(r"(\d{1,5})([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -39,16 +42,19 @@ def parse_span(text: str, flag: str) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-def store_of(folder: Path, product: Path) -> ReleaseStore:
-    """Return the release store of a product. Raises InputError, ProductError."""
-    require_store(folder)
-    return ReleaseStore(folder, load_product(product).class_id)
+def store_of(place: str, product: Path) -> ReleaseStore:
+    """Return the release store of a product. Raises as store_of_class, and ProductError."""
+    return store_of_class(place, load_product(product).class_id)
 
 
-def require_store(folder: Path) -> None:
-    """Raise InputError unless `folder` exists: no server reads one that a mistyped name made."""
-    if not folder.is_dir():
-        raise InputError(f"--store: {folder} is not a folder. `firstboot release publish --store` makes it.")
+def store_of_class(place: str, class_id: bytes) -> ReleaseStore:
+    """Return the release store of a class. Raises SharedStoreError, and InputError for a folder that does not exist:
+
+    no server reads one that a mistyped name made.
+    """
+    if not is_database(place) and not Path(place).is_dir():
+        raise InputError(f"--store: {place} is not a folder. `firstboot release publish --store` makes it.")
+    return release_stores(place)(class_id)
 
 
 def print_rollout(kept: RolloutStore, class_id: bytes, is_json: bool) -> None:

@@ -19,12 +19,11 @@ from provisioning.cli.rollout_access import (
     StoreOption,
     parse_span,
     print_rollout,
-    require_store,
+    store_of_class,
 )
 from provisioning.cli.settings import with_settings
 from provisioning.publishing.release_class import class_id_of_release
 from provisioning.release.release import Release
-from provisioning.release.store import ReleaseStore
 from provisioning.servers.rollout import Limits, Plan, Stage, new_key
 from provisioning.servers.rollout_store import RolloutStore
 
@@ -73,6 +72,13 @@ class BeginSettings:
             " many units that confirmed.",
         ),
     ] = 5
+    replace_lost: Annotated[
+        bool,
+        typer.Option(
+            "--replace-lost",
+            help="Replace a published rollout whose file of rollouts is lost. Never use it while that file exists.",
+        ),
+    ] = False
     is_json: JsonOption = False
 
 
@@ -99,10 +105,9 @@ def begin(settings: BeginSettings) -> None:
             settings.least,
         ),
     )
-    require_store(settings.store)
-    store = ReleaseStore(settings.store, class_id_of_release(release))
+    store = store_of_class(settings.store, class_id_of_release(release))
     rollouts = RolloutStore(settings.rollouts)
-    rollouts.begin(store, plan)
+    rollouts.begin(store, plan, replaces_lost=settings.replace_lost)
     if sum(one.least_s for one in stages) > WITHHELD_S:
         err.print(
             f"The stages last longer than {WITHHELD_S // 3600} hours. A unit that is always on does not wait longer"

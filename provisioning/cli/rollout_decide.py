@@ -62,7 +62,7 @@ def end(
 def _decide(
     step: Callable[[RolloutStore, ReleaseStore], object],
     product: Path,
-    store: Path,
+    store: str,
     rollouts: Path,
     is_json: bool,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from device.errors import FirstbootError
+from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import RefusedError, err, message_of, printable, warn
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_json_line, print_line
@@ -21,13 +23,16 @@ from provisioning.cli.rollout_access import (
     store_of,
 )
 from provisioning.cli.settings import with_settings
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.cli.stop_signals import StopSignals
 from provisioning.product.product import load_product
 from provisioning.release.store import ReleaseStore
+from provisioning.servers.errors import ServerError
 from provisioning.servers.published_numbers import manifest_number
-from provisioning.servers.report_log import ReportLog
-from provisioning.servers.rollout import PAUSED, Rollout, RolloutError
+from provisioning.servers.report_log import Reports
+from provisioning.servers.rollout import PAUSED, Rollout
 from provisioning.servers.rollout_store import RolloutStore
+from provisioning.shared_store.places import is_database, reports_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +42,14 @@ class RunSettings:
     product: ProductOption
     store: StoreOption
     reports: Annotated[
-        list[Path],
+        list[str],
         typer.Option(
             "--reports",
-            metavar="FILE",
-            help="Reports that a server keeps (`state/tracker-reports.jsonl`). Repeat it for several servers.",
+            metavar="PLACE",
+            help="Reports that a server keeps: a file (`state/tracker-reports.jsonl`) or the database of `serve"
+            " --database`. Repeat it for several.",
         ),
+        RelativeText(registry_place),
     ]
     rollouts: RolloutsOption = DEFAULT_ROLLOUTS
     every: Annotated[
@@ -73,12 +80,12 @@ def run(settings: RunSettings) -> None:
     """
     kept = RolloutStore(settings.rollouts)
     store = store_of(settings.store, settings.product)
-    for path in settings.reports:
-        if not path.exists():
+    for place in settings.reports:
+        if not is_database(place) and not Path(place).exists():
             warn(
-                f"{path} does not exist: no server has kept a report there, or --reports names another file."
+                f"{place} does not exist: no server has kept a report there, or --reports names another file."
             )
-    logs = [ReportLog(path) for path in settings.reports]
+    logs = [reports_at(place) for place in settings.reports]
     if settings.once:
         rollout = _step(kept, store, logs, settings.is_json)
         if rollout.state.state == PAUSED:
@@ -107,7 +114,7 @@ def _watch(
     settings: RunSettings,
     kept: RolloutStore,
     store: ReleaseStore,
-    logs: list[ReportLog],
+    logs: Sequence[Reports],
     signals: StopSignals,
 ) -> None:
     problem = ""
@@ -115,15 +122,16 @@ def _watch(
         try:
             _step(kept, store, logs, settings.is_json)
             problem = ""
-        except (RolloutError, FirstbootError, OSError) as error:
+        except (ServerError, FirstbootError, OSError) as error:
             if message_of(error) != problem:
                 problem = message_of(error)
                 err.print(printable(problem), markup=False)
         signals.wait(settings.every)
 
 
-def _step(kept: RolloutStore, store: ReleaseStore, logs: list[ReportLog], is_json: bool) -> Rollout:
-    newest = 0 if store.size("manifest") is None else manifest_number(store.read("manifest"))
+def _step(kept: RolloutStore, store: ReleaseStore, logs: Sequence[Reports], is_json: bool) -> Rollout:
+    published = store.published("manifest")
+    newest = 0 if published is None else manifest_number(published)
     rollout, change = kept.step(store, logs, newest)
     if change is not None and is_json:
         print_json_line({"time_s": change.time_s, "what": change.what, **rollout.document(change.time_s)})

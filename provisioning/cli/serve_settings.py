@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 from provisioning.cli.addresses import parse_address, parse_listen, registry_place, signer_place
 from provisioning.cli.errors import InputError
-from provisioning.cli.options import CA, NameOption
+from provisioning.cli.options import CA, STORE_HELP, NameOption
 from provisioning.cli.settings_fields import RelativeText
 
 HEALTH: Final = "127.0.0.1:9465"
@@ -35,10 +35,9 @@ class ServeSettings:
         ),
     ]
     store: Annotated[
-        Path,
-        typer.Option(
-            "--store", metavar="DIR", help="The folder that `firstboot release publish --store` writes."
-        ),
+        str,
+        typer.Option("--store", metavar="STORE", help=STORE_HELP),
+        RelativeText(registry_place),
     ]
     signer: Annotated[
         str,
@@ -132,12 +131,13 @@ class ServeSettings:
         from provisioning.keys.signers import open_signer
         from provisioning.product.product import load_product
         from provisioning.servers.maker_servers import ServerPlan
+        from provisioning.shared_store.places import release_stores
 
         if not self.product:
             raise InputError("Give --product at least once.")
         return ServerPlan(
             class_ids=tuple(dict.fromkeys(load_product(path).class_id for path in self.product)),
-            store=self.store,
+            store_of=release_stores(self.store, is_reader=True),
             state=self.state,
             signer=open_signer(self.signer),
             mqtt=self.access(),

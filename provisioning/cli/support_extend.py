@@ -189,7 +189,7 @@ def _changes(
 ) -> list[str]:
     """Return what the command changes, place by place, in the order of the steps."""
     was = "nothing" if before is None else before.end_date.isoformat()
-    devices = [each for each in (settings.mqtt, settings.store and str(settings.store)) if each]
+    devices = [each for each in (settings.mqtt, settings.store) if each]
     lines = [f"{definition.name}: {line}" for line in found.differences()]
     lines += [
         f"record for devices: until {found.end_date}, sequence {found.sequence}, in {_record_file(definition)}",

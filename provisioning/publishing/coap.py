@@ -1,8 +1,6 @@
-"""Publishing over CoAP: writes the ReleaseStore that provisioning.servers.coap_server serves."""
+"""Publishing over CoAP: writes the FolderStore that provisioning.servers.coap_server serves."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from provisioning.release.release import Release
 from provisioning.release.store import PublishError, ReleaseStore
@@ -11,18 +9,15 @@ from provisioning.release.store import PublishError, ReleaseStore
 class CoapPublisher:
     """The operations of MqttPublisher on a store. Raises PublishError."""
 
-    def __init__(self, directory: Path, class_id: bytes) -> None:
-        try:
-            self.store = ReleaseStore(directory, class_id)
-        except OSError as error:
-            raise PublishError(f"store {directory}: {error.strerror}") from error
+    def __init__(self, store: ReleaseStore) -> None:
+        self.store = store
 
     def publish_release(self, release: Release) -> int:
         """Write the objects, then the manifest. Returns the number of files."""
         try:
             self.store.put_release(release)
         except OSError as error:
-            raise PublishError(f"store {self.store.directory}: {error.strerror}") from error
+            raise PublishError(f"store {self.store.place}: {error.strerror}") from error
         return len(release.whole_objects()) + 1
 
     def publish_support(self, record: bytes) -> None:
@@ -39,7 +34,7 @@ class CoapPublisher:
 
     def published(self, name: str) -> bytes | None:
         """Return what is published under a name, or None. Raises OSError."""
-        return None if self.store.size(name) is None else self.store.read(name)
+        return self.store.published(name)
 
     def put_raw(self, name: str, data: bytes) -> None:
         """Write one published name ("manifest", "support", "keyset", "o/SHA256"); the content is not checked."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 from device.errors import FirstbootError
 from provisioning.publishing.coap import CoapPublisher
@@ -17,7 +16,7 @@ from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.publishing.order import require_forward
 from provisioning.publishing.records import SignedRecord
 from provisioning.release.release import Release
-from provisioning.release.store import PublishError
+from provisioning.release.store import PublishError, ReleaseStore
 from provisioning.servers.errors import ServerError
 from provisioning.servers.mqtt_client import MqttAccess
 
@@ -59,9 +58,16 @@ class TargetResult:
     done: tuple[str, ...] = ()
 
 
-def store_target(directory: Path) -> Target:
-    """Return as a target the folder that a CoAP server serves."""
-    return Target(f"store {directory}", lambda class_id: nullcontext(CoapPublisher(directory, class_id)))
+def store_target(name: str, store_of: Callable[[bytes], ReleaseStore]) -> Target:
+    """Return as a target the release store that a CoAP server serves. `store_of` opens the store of a class id."""
+
+    def opened(class_id: bytes) -> AbstractContextManager[CoapPublisher]:
+        try:
+            return nullcontext(CoapPublisher(store_of(class_id)))
+        except OSError as error:
+            raise PublishError(f"store {name}: {error.strerror}") from error
+
+    return Target(f"store {name}", opened)
 
 
 def broker_target(access: MqttAccess) -> Target:

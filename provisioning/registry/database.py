@@ -217,7 +217,7 @@ def _remove_new(location: Location) -> None:
 def _opened(location: Location, kind: StoreKind, prepare: Callable[[Connection], None]) -> Database:
     engine = make_engine(location, has_foreign_keys=True)
     try:
-        _migrate(location, kind)
+        migrate_tables(location, kind)
         with engine.begin() as connection:
             check_durability(connection)
             prepare(connection)
@@ -262,13 +262,13 @@ def _absent_text(name: str, kind: StoreKind) -> str:
     return f"there is no {kind.noun} {name}: check the name, or create one with {kind.create}"
 
 
-def _migrate(location: Location, kind: StoreKind) -> None:
-    """Migrate an older schema, in one transaction.
+def migrate_tables(location: Location, kind: StoreKind, *, wait_s: int | None = None) -> None:
+    """Migrate the older schema of a database in one transaction. Raises RegistryError and DATABASE_ERRORS.
 
     SQLite changes a table by replacing it, which it allows only while foreign keys are off. They are checked
     before the commit.
     """
-    engine = make_engine(location, has_foreign_keys=False)
+    engine = make_engine(location, has_foreign_keys=False, wait_s=wait_s)
     try:
         with engine.begin() as connection:
             found = schema.revision(connection)

@@ -22,7 +22,7 @@ from aiocoap import error, resource
 from aiocoap.numbers.optionnumbers import OptionNumber
 
 from device.errors import FreshnessError
-from provisioning.release.store import ReleaseStore
+from provisioning.release.store import Part, ReleaseStore
 from provisioning.servers import observer
 from provisioning.servers.broker import LOOPBACK, is_port_free
 from provisioning.servers.coap_boundary import ProtectedSite, guard_datagrams
@@ -76,7 +76,7 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
         self._tracker.observe(observer.REQUEST, source=COAP, kind=kind)
         try:
             return self._get(path, kind, request)
-        except (error.RenderableError, OSError) as refusal:
+        except (error.RenderableError, ServerError, OSError) as refusal:
             self._tracker.observe(observer.REFUSED, source=COAP, kind=kind, reason=reason_of(refusal))
             raise
 
@@ -92,29 +92,32 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
         return self._block(self._stores[path[1]], "/".join(path[2:]), kind, request)
 
     def _block(self, store: ReleaseStore, name: str, kind: str, request: aiocoap.Message) -> aiocoap.Message:
-        size = store.size(name)
-        if size is None and (store.class_id, name) in self._served:
-            _log.error("the published %s has vanished: %s", name, store.directory)
-            raise error.ServiceUnavailable
-        if size is None:
-            raise error.NotFound
-        if name in RECORDS:
-            self._served.add((store.class_id, name))
         asked = request.opt.block2
         exponent = min(asked.size_exponent, BLOCK_EXPONENT) if asked else BLOCK_EXPONENT
         block_bytes = 16 << exponent
         number = (asked.block_number << asked.size_exponent >> exponent) if asked else 0
         start = number * block_bytes
+        data, size, etag = self._part(store, name, start, block_bytes)
         if start >= size and number:
             raise error.BadRequest("no such block")
-        response = aiocoap.Message(code=aiocoap.CONTENT, payload=store.read(name, start, block_bytes))
-        response.opt.etag = store.etag(name)
+        response = aiocoap.Message(code=aiocoap.CONTENT, payload=data)
+        response.opt.etag = etag
         response.opt.size2 = size
         if asked or size > block_bytes:
             response.opt.block2 = (number, start + block_bytes < size, exponent)
-        sent = len(response.payload)
-        self._tracker.observe(observer.SENT, source=COAP, kind=kind, size=sent, start=start)
+        self._tracker.observe(observer.SENT, source=COAP, kind=kind, size=len(data), start=start)
         return response
+
+    def _part(self, store: ReleaseStore, name: str, start: int, length: int) -> Part:
+        found = store.part(name, start, length)
+        if found is None and (store.class_id, name) in self._served:
+            _log.error("the published %s has vanished: %s", name, store.place)
+            raise error.ServiceUnavailable
+        if found is None:
+            raise error.NotFound
+        if name in RECORDS:
+            self._served.add((store.class_id, name))
+        return found
 
     def _post(self, name: str, request: aiocoap.Message) -> aiocoap.Message:
         if name == "report":

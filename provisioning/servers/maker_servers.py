@@ -71,7 +71,7 @@ class ServerPlan:
     """The servers to run: at least one of `mqtt` (the tracker's connection) and `coap` (address, credential store)."""
 
     class_ids: Sequence[bytes]
-    store: Path
+    store_of: Callable[[bytes], ReleaseStore]  # opens the release store of a class id
     state: Path
     signer: Signer
     mqtt: MqttAccess | None = None
@@ -91,7 +91,7 @@ class MakerServers(Service):
         self._plan = plan
         self._name = "coap" if plan.mqtt is None else "tracker"
         self._stack = ExitStack()
-        self._stores = [ReleaseStore(plan.store, class_id, is_reader=True) for class_id in plan.class_ids]
+        self._stores = [plan.store_of(class_id) for class_id in plan.class_ids]
         self._numbers = {
             store.class_id: PublishedNumbers(store, is_keyset_named=plan.is_keyset_named)
             for store in self._stores

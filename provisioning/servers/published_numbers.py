@@ -27,6 +27,7 @@ from device.suit import envelope, manifest
 from device.trust import keyset
 from provisioning.release.store import ReleaseStore
 from provisioning.servers import published_rollout
+from provisioning.servers.errors import ServerError
 from provisioning.servers.rollout import RolloutError
 from provisioning.servers.tracker import Newest
 
@@ -86,9 +87,9 @@ class PublishedNumbers(Newest):
                 self.rollout = published_rollout.decode(data)
             elif "manifest" not in self._vanished:
                 self.rollout = None
-        except (OSError, RolloutError) as error:
+        except (OSError, ServerError, RolloutError) as error:
             self.problem = (
-                str(error) if isinstance(error, RolloutError) else f"the published rollout: {error.strerror}"
+                f"the published rollout: {error.strerror}" if isinstance(error, OSError) else str(error)
             )
             _log.error("%s", self.problem)
             if self.rollout is None and self.manifest:
@@ -96,13 +97,13 @@ class PublishedNumbers(Newest):
 
     def _read(self, name: str, known: int) -> int:
         try:
-            if self._store.size(name) is None:
-                return self._missing(name, known)
             etag = self._store.etag(name)
+            if etag is None:
+                return self._missing(name, known)
             if self._etags.get(name) == etag:
                 return known
             number = _READERS[name](self._store.read(name))
-        except (OSError, FirstbootError) as error:
+        except (OSError, ServerError, FirstbootError) as error:
             self.problem = f"the published {name} cannot be read: {type(error).__name__}"
             _log.error("%s", self.problem)
             return known
@@ -113,6 +114,6 @@ class PublishedNumbers(Newest):
         if name not in self._etags:
             return 0
         self._vanished.add(name)
-        self.problem = f"the published {name} has vanished: {self._store.directory}"
+        self.problem = f"the published {name} has vanished: {self._store.place}"
         _log.error("%s; %d is still named", self.problem, known)
         return known

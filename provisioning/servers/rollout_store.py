@@ -42,8 +42,11 @@ class RolloutStore:
         self._clock = clock
 
     # what a person decides -------------------------------------------------------------------------------------
-    def begin(self, store: ReleaseStore, plan: Plan) -> Rollout:
-        """Begin a rollout, and publish its first stage. Raises RolloutError if another one has not ended."""
+    def begin(self, store: ReleaseStore, plan: Plan, *, replaces_lost: bool = False) -> Rollout:
+        """Begin a rollout, and publish its first stage. Raises RolloutError if another one has not ended.
+
+        `replaces_lost`: replace what a file published that is lost (rule 6).
+        """
         self._create()
         with self._writing(store.class_id) as table:
             last = table.latest()
@@ -52,10 +55,10 @@ class RolloutStore:
                     f"the rollout of release {last.plan.sequence} is {last.state.state}: end it first"
                 )
             other = _published(store)
-            if other is not None and (last is None or other != last.plan.sequence):
+            if other is not None and not replaces_lost and (last is None or other != last.plan.sequence):
                 raise RolloutError(
-                    f"{store.rollout_path} is of a rollout of release {other}, which {self.path} does not have: name"
-                    f" the file that has it with --rollouts, and end it there. If that is lost, delete that file"
+                    f"{store.place} has a rollout of release {other}, which {self.path} does not have: name the file"
+                    f" that has it with --rollouts, and end it there. If that is lost, begin with --replace-lost"
                 )
             now = self._clock()
             rollout = Rollout.begin(plan, now.now_s)

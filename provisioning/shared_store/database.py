@@ -20,7 +20,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, insert, select
 
 from provisioning.registry import schema
-from provisioning.registry.database import DATABASE_ERRORS, failure, reserve_file
+from provisioning.registry.database import DATABASE_ERRORS, failure, migrate_tables, reserve_file
 from provisioning.registry.engine import check_durability, make_engine
 from provisioning.registry.errors import RegistryError, UnavailableError
 from provisioning.registry.location import Location
@@ -34,8 +34,8 @@ SERVERS: Final = StoreKind(
     noun="server database",
     metadata=Base.metadata,
     setting=Setting,
-    known=("servers 0001",),
-    scripts="",  # the first revision: there is nothing to migrate
+    known=("servers 0001", "servers 0002"),
+    scripts="provisioning.shared_store:migrations",
     create="firstboot serve init-database",
     user="server",
 )
@@ -122,6 +122,8 @@ class SharedDatabase:
 
     def _required(self) -> bytes:
         """Check the tables, and return the database's id."""
+        with _reporting(self.name):
+            migrate_tables(self._location, SERVERS, wait_s=WAIT_S)
         with _reporting(self.name), self._engine.begin() as connection:
             check_durability(connection)
             if schema.revision(connection) == "":

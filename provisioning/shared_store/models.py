@@ -6,7 +6,9 @@ digest, because numbers and replay window belong to a key: a unit with a new sec
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String
+from typing import Final
+
+from sqlalchemy import BigInteger, Connection, Index, Integer, LargeBinary, MetaData, String, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from provisioning.registry.models import NAMING, TYPES, Fact
@@ -42,3 +44,24 @@ class ReportRow(Base):
     device: Mapped[str] = mapped_column(String(64))
     source: Mapped[str] = mapped_column(String(16))
     report: Mapped[bytes]
+
+
+class PublishedFile(Base):
+    """One published name of a product class, or its rollout record (provisioning/release/store.py)."""
+
+    __tablename__ = "published"
+    class_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    is_needed: Mapped[bool]  # of an object: the published manifest names it
+    data: Mapped[bytes]
+
+
+# Without compression PostgreSQL reads one block of an object, and not the whole of it.
+PLAIN_DATA: Final = "ALTER TABLE published ALTER COLUMN data SET STORAGE EXTERNAL"
+
+
+@event.listens_for(PublishedFile.__table__, "after_create")
+def _store_plain(_: object, connection: Connection, **__: object) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(PLAIN_DATA)

@@ -16,8 +16,8 @@ from provisioning.product.product import Product
 from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.release.application_set import build_set
 from provisioning.release.delta import has_detools
+from provisioning.release.folder_store import FolderStore
 from provisioning.release.release import Release, anchors_of, build_release
-from provisioning.release.store import ReleaseStore
 from provisioning.servers.tracker import Tracker
 from simulator.story.images import Images
 
@@ -40,7 +40,7 @@ class Shelves:
     """The servers of releases: the broker and the CoAP store. The tracker names the newest release."""
 
     publisher: MqttPublisher
-    store: ReleaseStore
+    store: FolderStore
     tracker: Tracker
 
 

@@ -15,7 +15,7 @@ from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.registry import export
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.release.store import ReleaseStore
+from provisioning.release.folder_store import FolderStore
 from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.coap_server import CoapServer
 from provisioning.servers.errors import ServerError
@@ -72,7 +72,7 @@ class Servers:
         self.broker = stack.enter_context(
             make_broker(BrokerSetup(self._folder / "broker", server, clients, (class_id,), units=()))
         )
-        self.store = ReleaseStore(self._folder / "published", class_id)
+        self.store = FolderStore(self._folder / "published", class_id)
         self.oscore = OscoreStore(self._folder / "oscore")
         self.coap = stack.enter_context(CoapServer([self.store], self.oscore, self.tracker))
         stack.enter_context(MqttTracker(self.tracker, self._access("tracker")))

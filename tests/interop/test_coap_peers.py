@@ -16,7 +16,7 @@ import aiocoap
 import pytest
 
 from provisioning import fair_time
-from provisioning.release.store import ReleaseStore
+from provisioning.release.folder_store import FolderStore
 from provisioning.servers.coap_server import CoapServer, ReleaseSite, bound_port, serve
 from provisioning.servers.oscore_store import SERVER_ID, OscoreStore
 from tests.interop.support.maker import CLASS_ID, Maker
@@ -31,8 +31,8 @@ needs_libcoap = pytest.mark.skipif(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ReleaseStore:
-    return ReleaseStore(tmp_path / "store", CLASS_ID)
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store", CLASS_ID)
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def units(tmp_path: Path) -> OscoreStore:
 
 
 @pytest.fixture
-def server(maker: Maker, store: ReleaseStore, units: OscoreStore) -> Iterator[CoapServer]:
+def server(maker: Maker, store: FolderStore, units: OscoreStore) -> Iterator[CoapServer]:
     with CoapServer(store, units, maker.tracker()) as running:
         yield running
 
 
 @contextmanager
-def plain_site(store: ReleaseStore, maker: Maker) -> Iterator[int]:
+def plain_site(store: FolderStore, maker: Maker) -> Iterator[int]:
     """The same resources without protection, for clients without OSCORE; yields the port."""
     ready, stop = threading.Event(), threading.Event()
     ports: list[int] = []
@@ -74,7 +74,7 @@ def libcoap(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @needs_libcoap
-def test_libcoap_without_oscore_gets_4_01_and_no_content(server: CoapServer, store: ReleaseStore) -> None:
+def test_libcoap_without_oscore_gets_4_01_and_no_content(server: CoapServer, store: FolderStore) -> None:
     store.put_raw("support", b"record")
     answer = libcoap("-m", "get", f"coap://127.0.0.1:{server.port}/fb/{CLASS_ID.hex()}/support")
     assert b"4.01" in answer.stderr + answer.stdout
@@ -84,7 +84,7 @@ def test_libcoap_without_oscore_gets_4_01_and_no_content(server: CoapServer, sto
 @needs_libcoap
 @pytest.mark.parametrize("block", ["", "6,1024", "3,128"])
 def test_libcoap_transfers_100_kb_block_by_block(maker: Maker, tmp_path: Path, block: str) -> None:
-    short = ReleaseStore(tmp_path / "short", b"\x01")  # libcoap's client accepts no path above 100 bytes
+    short = FolderStore(tmp_path / "short", b"\x01")  # libcoap's client accepts no path above 100 bytes
     release = maker.release()
     short.put_release(release)
     target = tmp_path / "received"
@@ -97,7 +97,7 @@ def test_libcoap_transfers_100_kb_block_by_block(maker: Maker, tmp_path: Path, b
 
 
 @needs_libcoap
-def test_libcoap_learns_of_a_missing_object(maker: Maker, store: ReleaseStore) -> None:
+def test_libcoap_learns_of_a_missing_object(maker: Maker, store: FolderStore) -> None:
     with plain_site(store, maker) as port:
         answer = libcoap("-m", "get", f"coap://127.0.0.1:{port}/fb/{CLASS_ID.hex()}/o/{'0' * 64}")
     assert b"4.04" in answer.stderr + answer.stdout
@@ -128,7 +128,7 @@ async def ask_plain(port: int, **options: object) -> aiocoap.Message:
     ],
 )
 def test_a_block_is_served_by_number_or_refused(
-    maker: Maker, store: ReleaseStore, block: tuple[int, bool, int], status: str, payload_bytes: int
+    maker: Maker, store: FolderStore, block: tuple[int, bool, int], status: str, payload_bytes: int
 ) -> None:
     release = maker.release()
     store.put_release(release)
@@ -161,7 +161,7 @@ def test_a_block_is_served_by_number_or_refused(
     ],
 )
 def test_what_is_no_resource_or_no_method_of_one_is_refused(
-    maker: Maker, store: ReleaseStore, path: str, code: aiocoap.Code, options: dict[str, object], status: str
+    maker: Maker, store: FolderStore, path: str, code: aiocoap.Code, options: dict[str, object], status: str
 ) -> None:
     with plain_site(store, maker) as port:
         answer = asyncio.run(ask_plain(port, path=path, code=code, **options))
@@ -169,7 +169,7 @@ def test_what_is_no_resource_or_no_method_of_one_is_refused(
 
 
 def test_aiocoap_with_oscore_is_challenged_and_served(
-    maker: Maker, server: CoapServer, store: ReleaseStore, units: OscoreStore, tmp_path: Path
+    maker: Maker, server: CoapServer, store: FolderStore, units: OscoreStore, tmp_path: Path
 ) -> None:
     release = maker.release(20_000)
     store.put_release(release)
@@ -201,7 +201,7 @@ def test_aiocoap_with_oscore_is_challenged_and_served(
 
 
 def test_fifty_units_are_served_side_by_side(
-    maker: Maker, server: CoapServer, store: ReleaseStore, units: OscoreStore
+    maker: Maker, server: CoapServer, store: FolderStore, units: OscoreStore
 ) -> None:
     release = maker.release(9000)
     store.put_release(release)

@@ -13,6 +13,7 @@ from device.net import coap
 from device.ports.host import HostClock, HostNetwork
 from device.records import freshness
 from provisioning.publishing.coap import CoapPublisher
+from provisioning.release.folder_store import FolderStore
 from provisioning.servers.coap_server import CoapServer
 from provisioning.servers.errors import PortBusyError
 from provisioning.servers.oscore_store import OscoreStore
@@ -29,7 +30,7 @@ class Site:
 
     def __init__(self, maker: Maker, directory: Path) -> None:
         self.maker = maker
-        self.publisher = CoapPublisher(directory / "store", CLASS_ID)
+        self.publisher = CoapPublisher(FolderStore(directory / "store", CLASS_ID))
         self.units = OscoreStore(directory / "units")
         self.tracker: Tracker = maker.tracker()
         self.server = CoapServer(self.publisher.store, self.units, self.tracker)

@@ -18,15 +18,15 @@ from provisioning.cli.release_publish import publish_command
 from provisioning.keys.pem import write_private
 from provisioning.keys.signer import sign_record
 from provisioning.publishing.records import KINDS
+from provisioning.release.folder_store import FolderStore
 from provisioning.release.release import Release
-from provisioning.release.store import ReleaseStore
 from provisioning.servers.broker import Broker
 from tests.interop.support.maker import CLASS_ID, NOW_S, Maker
 
 pytestmark = pytest.mark.interop
 
 
-def names(store: ReleaseStore) -> set[str]:
+def names(store: FolderStore) -> set[str]:
     return {str(path.relative_to(store.directory)) for path in store.directory.rglob("*") if path.is_file()}
 
 
@@ -53,7 +53,7 @@ def test_a_release_is_published_to_both_and_reported_as_json(
     report = json.loads(result.stdout)
     assert (report["published"], report["sequence"], report["class_id"]) == (True, 7, CLASS_ID.hex())
     assert [where["items"] for where in report["destinations"]] == [3, 7]
-    assert ReleaseStore(tmp_path / "store", CLASS_ID).read("manifest") == release.envelope
+    assert FolderStore(tmp_path / "store", CLASS_ID).read("manifest") == release.envelope
 
 
 def test_a_folder_that_is_no_release_is_exit_code_1(publish, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_key_set_support_record_and_contact_reach_units_over_both_transports(
         *options_of(records),
     )
     assert result.exit_code == 0, result.output
-    found = ReleaseStore(tmp_path / "store", CLASS_ID)
+    found = FolderStore(tmp_path / "store", CLASS_ID)
     source = maker.mqtt_source(maker.unit(), broker.port)
 
     async def fetch() -> dict[str, bytes | None]:
@@ -138,7 +138,7 @@ def test_records_can_be_published_without_a_release(
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert (report["class_id"], report["sequence"], report["records"]) == (CLASS_ID.hex(), None, ["keyset"])
-    assert names(ReleaseStore(tmp_path / "store", CLASS_ID)) == {"keyset"}
+    assert names(FolderStore(tmp_path / "store", CLASS_ID)) == {"keyset"}
 
 
 def test_the_key_set_is_published_before_what_its_keys_sign(
@@ -241,7 +241,7 @@ def test_a_broker_that_fails_does_not_hide_that_the_store_has_the_release(
     assert report["published"] is False and report["sequence"] == 7
     assert (store["to"], store["error"]) == (f"store {tmp_path / 'store'}", None) and store["items"] > 0
     assert broker["to"] == "broker 127.0.0.1:1" and broker["error"] and broker["items"] == 0
-    assert ReleaseStore(tmp_path / "store", CLASS_ID).read("manifest") == release.envelope
+    assert FolderStore(tmp_path / "store", CLASS_ID).read("manifest") == release.envelope
     words = publish(*arguments)
     assert words.exit_code == 1
     assert f"store {tmp_path / 'store'}: {store['items']} items published" in words.output

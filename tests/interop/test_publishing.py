@@ -13,8 +13,9 @@ from device.errors import FreshnessError
 from device.records import freshness
 from provisioning.publishing.release_class import class_id_of_release
 from provisioning.release.delta import has_detools
+from provisioning.release.folder_store import FolderStore
 from provisioning.release.release import build_release
-from provisioning.release.store import PublishError, ReleaseStore
+from provisioning.release.store import PublishError
 from provisioning.servers.errors import TrackerError
 from provisioning.servers.oscore_store import OscoreStore, OscoreStoreError
 from provisioning.servers.tracker import Newest, Report, Tracker
@@ -24,16 +25,16 @@ pytestmark = pytest.mark.interop
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ReleaseStore:
-    return ReleaseStore(tmp_path, CLASS_ID)
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path, CLASS_ID)
 
 
-def names(store: ReleaseStore) -> set[str]:
+def names(store: FolderStore) -> set[str]:
     return {str(path.relative_to(store.directory)) for path in store.directory.rglob("*") if path.is_file()}
 
 
 # --- release store -----------------------------------------------------------------------------------
-def test_a_release_is_stored_under_its_digests(maker: Maker, store: ReleaseStore) -> None:
+def test_a_release_is_stored_under_its_digests(maker: Maker, store: FolderStore) -> None:
     release = maker.release(20_000)
     store.put_release(release)
     assert store.read("manifest") == release.envelope
@@ -44,7 +45,7 @@ def test_a_release_is_stored_under_its_digests(maker: Maker, store: ReleaseStore
 
 @pytest.mark.skipif(not has_detools(), reason="detools is not installed (make setup builds it)")
 def test_a_delta_is_stored_beside_the_firmware_and_kept_when_the_superseded_goes(
-    maker: Maker, store: ReleaseStore
+    maker: Maker, store: FolderStore
 ) -> None:
     older = maker.release(9000)
     store.put_release(older)
@@ -69,7 +70,7 @@ def test_a_delta_is_stored_beside_the_firmware_and_kept_when_the_superseded_goes
 
 
 def test_the_manifest_is_written_last(
-    maker: Maker, store: ReleaseStore, monkeypatch: pytest.MonkeyPatch
+    maker: Maker, store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
     replace = os.replace
@@ -82,7 +83,7 @@ def test_the_manifest_is_written_last(
 
 
 def test_a_write_that_fails_leaves_the_old_content(
-    store: ReleaseStore, monkeypatch: pytest.MonkeyPatch
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put_support(b"old")
 
@@ -96,7 +97,7 @@ def test_a_write_that_fails_leaves_the_old_content(
     assert names(store) == {"support"}
 
 
-def test_superseded_objects_are_deleted_and_current_ones_kept(maker: Maker, store: ReleaseStore) -> None:
+def test_superseded_objects_are_deleted_and_current_ones_kept(maker: Maker, store: FolderStore) -> None:
     old, new = maker.release(5000, 1), maker.release(5000, 2)
     assert store.remove_superseded() == []
     store.put_release(old)
@@ -111,14 +112,14 @@ def test_superseded_objects_are_deleted_and_current_ones_kept(maker: Maker, stor
 @pytest.mark.parametrize(
     "name", ["", "../x", "o/../manifest", "o/" + "A" * 64, "o/" + "0" * 63, "current.json", "manifest\n"]
 )
-def test_invalid_names_are_refused(store: ReleaseStore, name: str) -> None:
+def test_invalid_names_are_refused(store: FolderStore, name: str) -> None:
     with pytest.raises(PublishError):
         store.put_raw(name, b"x")
     assert store.size(name) is None
     assert names(store) == set()
 
 
-def test_the_etag_follows_the_content(store: ReleaseStore) -> None:
+def test_the_etag_follows_the_content(store: FolderStore) -> None:
     store.put_support(b"one")
     first = store.etag("support")
     store.put_support(b"two")

@@ -18,6 +18,7 @@ from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.registry import export
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
+from provisioning.release.folder_store import FolderStore
 from provisioning.servers.access import mosquitto_acl
 from provisioning.servers.amqtt_broker import AmqttBroker
 from provisioning.servers.broker import Broker
@@ -155,7 +156,7 @@ def test_a_revoked_unit_is_refused_by_the_running_coap_server(
     maker: Maker, fleet: Fleet, tmp_path: Path
 ) -> None:
     store = OscoreStore(tmp_path / "units")
-    publisher = CoapPublisher(tmp_path / "store", CLASS_ID)
+    publisher = CoapPublisher(FolderStore(tmp_path / "store", CLASS_ID))
     with CoapServer(publisher.store, store, maker.tracker()) as server:
 
         async def ask(unit: Unit) -> bytes:

@@ -15,8 +15,8 @@ from device.errors import FirstbootError
 from device.records import freshness
 from provisioning.cli import serve
 from provisioning.cli.exit_codes import ExitCode
+from provisioning.release.folder_store import FolderStore
 from provisioning.release.release import Release
-from provisioning.release.store import ReleaseStore
 from provisioning.servers.broker import Broker
 from provisioning.servers.local_broker import make_broker
 from provisioning.servers.signing_clock import is_synchronised
@@ -76,7 +76,7 @@ def test_units_get_the_published_numbers_over_both_transports_from_one_process(
     with Serving("all", folder.settings(own_broker.port)) as serving:
         started(serving)
         assert over_mqtt(folder, own_broker.port) == over_coap(folder, serving) == (0, 0)
-        ReleaseStore(folder.store, CLASS_ID).put_release(folder.maker.release(5000, sequence_number=41))
+        FolderStore(folder.store, CLASS_ID).put_release(folder.maker.release(5000, sequence_number=41))
         assert over_mqtt(folder, own_broker.port) == over_coap(folder, serving) == (41, 0)
         assert serving.stop() == ExitCode.DONE
         assert serving.event("stopped")
@@ -174,7 +174,7 @@ def test_a_transfer_goes_on_after_the_server_was_stopped_in_it_and_started_again
     folder: MakersFolder, own_broker: Broker
 ) -> None:
     release = folder.maker.release(60_000)
-    ReleaseStore(folder.store, CLASS_ID).put_release(release)
+    FolderStore(folder.store, CLASS_ID).put_release(release)
     port = own_port()
     config = folder.settings(own_broker.port, port)
     source = folder.maker.coap_source(folder.unit(), port)
@@ -189,7 +189,7 @@ def test_a_transfer_goes_on_after_the_server_was_stopped_in_it_and_started_again
 
 
 def test_numbers_secrets_and_sequence_outlive_a_kill(folder: MakersFolder, own_broker: Broker) -> None:
-    ReleaseStore(folder.store, CLASS_ID).put_release(folder.maker.release(5000, sequence_number=9))
+    FolderStore(folder.store, CLASS_ID).put_release(folder.maker.release(5000, sequence_number=9))
     unit = folder.unit()
     port = own_port()
     config = folder.settings(own_broker.port, port)
@@ -260,7 +260,7 @@ def test_metrics_count_requests_answers_refusals_and_reports(
     folder: MakersFolder, own_broker: Broker
 ) -> None:
     release = folder.maker.release(5000)
-    ReleaseStore(folder.store, CLASS_ID).put_release(release)
+    FolderStore(folder.store, CLASS_ID).put_release(release)
     with Serving("all", folder.settings(own_broker.port)) as serving:
         started(serving)
         over_mqtt(folder, own_broker.port)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from device.ports.host import HostClock, HostNetwork
-from provisioning.release.store import ReleaseStore
+from provisioning.release.folder_store import FolderStore
 from provisioning.servers.coap_server import CoapServer
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.shared_store.database import SharedDatabase
@@ -92,7 +92,7 @@ def test_two_servers_share_a_unit_and_refuse_what_the_other_accepted_even_after_
 
 def test_two_servers_that_share_a_database_listen_on_one_port(maker: Maker, tmp_path: Path) -> None:
     database = SharedDatabase.create(str(tmp_path / "servers.db"))
-    units, store = OscoreStore(tmp_path / "oscore"), ReleaseStore(tmp_path / "published", CLASS_ID)
+    units, store = OscoreStore(tmp_path / "oscore"), FolderStore(tmp_path / "published", CLASS_ID)
     numbers = SharedNumbers(database, units)
     with CoapServer(store, units, maker.tracker(), numbers=numbers) as first:
         with CoapServer(store, units, maker.tracker(), numbers=numbers, port=first.port) as second:

@@ -23,7 +23,7 @@ from provisioning.compliance.lifecycle import lifecycle_files
 from provisioning.compliance.site import build_site
 from provisioning.keys.file_signer import FileSigner
 from provisioning.product.product import Product
-from provisioning.release.store import ReleaseStore
+from provisioning.release.folder_store import FolderStore
 from tests.unit.provisioning.compliance.statement_bench import PRODUCT, TODAY
 from tests.unit.provisioning.compliance.test_site import BASE, for_devices, refused, second, site, until
 from tests.unit.provisioning.real_maker import REAL
@@ -185,7 +185,7 @@ def test_page_and_device_record_are_published_in_one_run(
     result = build(folder, *given)
     assert result.exit_code == 0, result.output
     assert "1 record for devices" in result.output
-    served = ReleaseStore(folder / "store", PRODUCT.class_id)
+    served = FolderStore(folder / "store", PRODUCT.class_id)
     size = served.size("support")
     assert size is not None
     assert served.read("support", 0, size) == (folder / "support.cose").read_bytes()

@@ -25,7 +25,7 @@ from provisioning.compliance.extension import LOCK_SUFFIX, only_extension, plan_
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.support_register import history
 from provisioning.product.product import load_product
-from provisioning.release.store import ReleaseStore
+from provisioning.release.folder_store import FolderStore
 from tests.unit.provisioning.compliance.statement_bench import PRODUCT, TODAY
 from tests.unit.provisioning.real_maker import BASE_URL, REAL
 
@@ -84,7 +84,7 @@ def assert_extended(folder: Path) -> None:
             "31 December 2033" in (folder / "site" / page).read_text()
             or DAY in (folder / "site" / page).read_text()
         )
-    store = ReleaseStore(folder / "store", PRODUCT.class_id)
+    store = FolderStore(folder / "store", PRODUCT.class_id)
     size = store.size("support")
     assert size is not None and store.read("support", 0, size) == record
     assert not plan_path(folder / "product.toml").exists()

@@ -18,9 +18,10 @@ from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_id import key_id
 from provisioning.keys.signer import sign_record
 from provisioning.publishing.records import KINDS, SignedRecord
-from provisioning.publishing.targets import Parcel, TargetResult, publish_to, store_target
+from provisioning.publishing.targets import Parcel, TargetResult, publish_to
+from provisioning.release.folder_store import FolderStore
 from provisioning.release.release import Release, build_release
-from provisioning.release.store import ReleaseStore
+from tests.folder_target import folder_target
 
 CLASS_ID = bytes(range(16))
 SIGNER, *OTHERS = [FileSigner(ec.generate_private_key(ec.SECP256R1())) for _ in range(4)]
@@ -72,7 +73,7 @@ def publish(
     path: Path, *records: tuple[str, bytes], release: Release | None = None, may_go_back: bool = False
 ) -> TargetResult:
     found = [SignedRecord(KIND[name], data, CLASS_ID) for name, data in records]
-    (result,) = publish_to([store_target(path)], Parcel(CLASS_ID, release, found, may_go_back))
+    (result,) = publish_to([folder_target(path)], Parcel(CLASS_ID, release, found, may_go_back))
     return result
 
 
@@ -83,7 +84,7 @@ def test_an_older_record_does_not_replace_a_newer_one_and_a_newer_one_does(name:
     assert publish(tmp_path, (name, newer)).error is None
     refused = publish(tmp_path, (name, made(4)))
     assert refused.error is not None and "5 is published there, and this one is 4" in refused.error
-    assert ReleaseStore(tmp_path, CLASS_ID).read(name) == newer
+    assert FolderStore(tmp_path, CLASS_ID).read(name) == newer
     assert publish(tmp_path, (name, made(6))).error is None
 
 
@@ -105,16 +106,16 @@ def test_an_older_release_is_refused_before_anything_is_published(tmp_path: Path
     publish(tmp_path, release=release(9))
     refused = publish(tmp_path, ("contact", contact_record(1)), release=release(8))
     assert refused.error is not None and "release 9 is published" in refused.error and not refused.done
-    assert ReleaseStore(tmp_path, CLASS_ID).size("contact") is None
+    assert FolderStore(tmp_path, CLASS_ID).size("contact") is None
 
 
 def test_a_thiefs_higher_number_is_replaced_on_request(tmp_path: Path) -> None:
     publish(tmp_path, release=release(2**60))
     own = release(10)
     assert publish(tmp_path, release=own, may_go_back=True).error is None
-    assert ReleaseStore(tmp_path, CLASS_ID).read("manifest") == own.envelope
+    assert FolderStore(tmp_path, CLASS_ID).read("manifest") == own.envelope
 
 
 def test_what_cannot_be_read_is_replaced(tmp_path: Path) -> None:
-    ReleaseStore(tmp_path, CLASS_ID).put_raw("keyset", b"garbage")
+    FolderStore(tmp_path, CLASS_ID).put_raw("keyset", b"garbage")
     assert publish(tmp_path, ("keyset", key_set(1))).error is None

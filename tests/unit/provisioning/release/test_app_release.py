@@ -21,6 +21,7 @@ from provisioning.product.example import EXAMPLE
 from provisioning.product.product import load_product
 from provisioning.publishing.coap import CoapPublisher
 from provisioning.release import application_set as appset
+from provisioning.release.folder_store import FolderStore
 from provisioning.release.image import sign_image
 from provisioning.release.payload import ReleaseError
 from provisioning.release.release import Release, anchors_of
@@ -203,7 +204,7 @@ def test_both_payloads_are_published_and_a_superseded_set_is_removed(
     sign(desk, "2.img", tmp_path / "a", log, "--sequence", 2, "--app", folder)
     (folder / "helper.py").write_text("X = 2\n")
     sign(desk, "2.img", tmp_path / "b", log, "--app", folder)
-    publisher = CoapPublisher(tmp_path / "store", ids.class_id)
+    publisher = CoapPublisher(FolderStore(tmp_path / "store", ids.class_id))
     first, second = Release.load(tmp_path / "a"), Release.load(tmp_path / "b")
     publisher.publish_release(first)
     publisher.publish_release(second)

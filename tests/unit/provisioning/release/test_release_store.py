@@ -13,9 +13,11 @@ from provisioning import file_system
 from provisioning.keys import pem
 from provisioning.publishing.coap import CoapPublisher
 from provisioning.publishing.records import KINDS, SignedRecord
-from provisioning.publishing.targets import Parcel, publish_to, store_target
-from provisioning.release import store as module
-from provisioning.release.store import DRAFT_S, PublishError, ReleaseStore
+from provisioning.publishing.targets import Parcel, publish_to
+from provisioning.release import folder_store as module
+from provisioning.release.folder_store import DRAFT_S, FolderStore
+from provisioning.release.store import PublishError
+from tests.folder_target import folder_target
 from tests.unit.provisioning.servers.test_serve_parts import CLASS_ID, release
 
 OLD, NEW = release(1), release(2)
@@ -23,13 +25,13 @@ KEYSET = SignedRecord(KINDS[0], b"key set", CLASS_ID)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ReleaseStore:
-    made = ReleaseStore(tmp_path / "made" / "published", CLASS_ID)
+def store(tmp_path: Path) -> FolderStore:
+    made = FolderStore(tmp_path / "made" / "published", CLASS_ID)
     made.put_release(OLD)
     return made
 
 
-def objects(store: ReleaseStore) -> set[str]:
+def objects(store: FolderStore) -> set[str]:
     return {path.name for path in (store.directory / "o").iterdir()}
 
 
@@ -38,7 +40,7 @@ def test_each_file_and_its_name_are_on_disk_before_the_operation_returns(
 ) -> None:
     synced: list[Path] = []
     monkeypatch.setattr(module, "sync_folder", synced.append)
-    store = ReleaseStore(tmp_path / "made", CLASS_ID)
+    store = FolderStore(tmp_path / "made", CLASS_ID)
     assert {tmp_path, tmp_path / "made", store.directory} <= set(synced)
     synced.clear()
     store.put_release(OLD)
@@ -47,7 +49,7 @@ def test_each_file_and_its_name_are_on_disk_before_the_operation_returns(
 
 
 def test_a_publish_that_was_interrupted_before_the_manifest_removes_nothing_that_it_needs(
-    store: ReleaseStore, monkeypatch: pytest.MonkeyPatch
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_raw = store.put_raw
 
@@ -71,7 +73,7 @@ def test_a_publish_that_was_interrupted_before_the_manifest_removes_nothing_that
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"objects": 3}', b"\xff"])
 def test_a_damaged_list_of_objects_is_a_typed_error_and_removes_nothing(
-    store: ReleaseStore, content: bytes
+    store: FolderStore, content: bytes
 ) -> None:
     (store.directory / "current.json").write_bytes(content)
     with pytest.raises(PublishError, match="damaged"):
@@ -79,7 +81,7 @@ def test_a_damaged_list_of_objects_is_a_typed_error_and_removes_nothing(
     assert objects(store) == {one.hex() for one in OLD.whole_objects()}
 
 
-def test_a_store_of_version_0_1_names_no_manifest_and_is_cleaned_as_before(store: ReleaseStore) -> None:
+def test_a_store_of_version_0_1_names_no_manifest_and_is_cleaned_as_before(store: FolderStore) -> None:
     path = store.directory / "current.json"
     listed = json.loads(path.read_bytes())
     del listed["manifest"]
@@ -89,7 +91,7 @@ def test_a_store_of_version_0_1_names_no_manifest_and_is_cleaned_as_before(store
 
 
 def test_drafts_of_a_killed_publisher_are_removed_when_nobody_writes_them_any_more(
-    store: ReleaseStore,
+    store: FolderStore,
 ) -> None:
     old, new = store.directory / ".new-old", store.directory / ".new-fresh"
     for path in (old, new):
@@ -111,7 +113,11 @@ def test_a_target_that_fails_half_way_says_what_it_has(
 
     monkeypatch.setattr(CoapPublisher, "publish_release", fail)
     first, second = publish_to(
-        [store_target(tmp_path / "a"), store_target(tmp_path / "b")], Parcel(CLASS_ID, NEW, [KEYSET])
+        [
+            folder_target(tmp_path / "a"),
+            folder_target(tmp_path / "b"),
+        ],
+        Parcel(CLASS_ID, NEW, [KEYSET]),
     )
     for result in (first, second):
         assert result.error is not None and result.done == ("key set",) and result.items == 1

@@ -12,7 +12,7 @@ import pytest
 
 from device.net import coap
 from provisioning.keys.file_signer import FileSigner
-from provisioning.release.store import ReleaseStore
+from provisioning.release.folder_store import FolderStore
 from provisioning.servers.coap_boundary import bad_option_answer, is_request_option
 from provisioning.servers.coap_server import CoapServer
 from provisioning.servers.oscore_store import OscoreStore
@@ -35,7 +35,7 @@ def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Ask]:
     units = OscoreStore(tmp_path / "units")
     units.add(DEVICE_ID, b"s" * 16, b"t" * 8)
     tracker = Tracker(FileSigner(p256()), {bytes(16): Newest()}, now=lambda: 0)
-    store = ReleaseStore(tmp_path / "store", bytes(16))
+    store = FolderStore(tmp_path / "store", bytes(16))
     with CoapServer(store, units, tracker) as server, socket.socket(type=socket.SOCK_DGRAM) as peer:
         peer.connect((server.host, server.port))
         peer.settimeout(600)

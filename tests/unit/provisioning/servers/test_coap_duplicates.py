@@ -11,7 +11,7 @@ import pytest
 from aiocoap import CON, NON
 
 from provisioning.keys.file_signer import FileSigner
-from provisioning.release.store import ReleaseStore
+from provisioning.release.folder_store import FolderStore
 from provisioning.servers import coap_duplicates, coap_server
 from provisioning.servers.coap_duplicates import PER_HOST, RecentRequests
 from provisioning.servers.oscore_store import OscoreStore
@@ -104,7 +104,7 @@ def test_the_real_server_answers_a_duplicate_alike_and_forgets_after_its_bound(
 
     monkeypatch.setattr(coap_server, "RecentRequests", make)
     tracker = Tracker(FileSigner(p256()), {bytes(16): Newest()}, now=lambda: 0)
-    store = ReleaseStore(tmp_path / "store", bytes(16))
+    store = FolderStore(tmp_path / "store", bytes(16))
     with (
         coap_server.CoapServer(store, OscoreStore(tmp_path / "units"), tracker) as server,
         socket.socket(type=socket.SOCK_DGRAM) as peer,

@@ -12,7 +12,7 @@ from device.codec import cbor, cose
 from device.limits import ROLLOUT_SHARES
 from device.records import freshness
 from device.records.freshness import Rollout as Record
-from provisioning.release.store import ReleaseStore
+from provisioning.release.folder_store import FolderStore
 from provisioning.servers import published_rollout
 from provisioning.servers.rollout import RolloutError
 from provisioning.servers.tracker import Tracker
@@ -23,8 +23,8 @@ GOOD = published_rollout.encode(RECORD)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ReleaseStore:
-    made = ReleaseStore(tmp_path / "published", CLASS_ID)
+def store(tmp_path: Path) -> FolderStore:
+    made = FolderStore(tmp_path / "published", CLASS_ID)
     made.put_release(release(7))
     return made
 
@@ -66,7 +66,7 @@ def test_bytes_of_anyone_are_read_or_refused(data: bytes) -> None:
     assert published_rollout.decode(published_rollout.encode(record)) == record
 
 
-def test_a_running_tracker_signs_each_change_of_the_store(store: ReleaseStore) -> None:
+def test_a_running_tracker_signs_each_change_of_the_store(store: FolderStore) -> None:
     tracker = Tracker(SIGNER, {CLASS_ID: reader(store)}, now=lambda: 1)
     request = freshness.encode_request(freshness.challenge(b"n" * 16, CLASS_ID, 0))
 
@@ -82,7 +82,7 @@ def test_a_running_tracker_signs_each_change_of_the_store(store: ReleaseStore) -
     assert signed() is None
 
 
-def test_a_damaged_rollout_keeps_the_one_before_and_is_named(store: ReleaseStore) -> None:
+def test_a_damaged_rollout_keeps_the_one_before_and_is_named(store: FolderStore) -> None:
     store.put_rollout(GOOD)
     numbers = reader(store)
     numbers.current()
@@ -95,13 +95,13 @@ def test_a_damaged_rollout_keeps_the_one_before_and_is_named(store: ReleaseStore
     assert numbers.problem is None
 
 
-def test_with_a_damaged_rollout_at_the_start_no_unit_begins(store: ReleaseStore) -> None:
+def test_with_a_damaged_rollout_at_the_start_no_unit_begins(store: FolderStore) -> None:
     store.put_rollout(b"damaged")
     numbers = reader(store)
     numbers.current()
     assert numbers.rolled_out() == Record(7, bytes(16), 0)
 
 
-def test_devices_cannot_fetch_the_rollout(store: ReleaseStore) -> None:
+def test_devices_cannot_fetch_the_rollout(store: FolderStore) -> None:
     store.put_rollout(GOOD)
     assert store.size("rollout.json") is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.release.store import ROLLOUT
+from provisioning.release.folder_store import ROLLOUT
 from provisioning.servers.rollout import RUNNING, Plan, RolloutError, State
 from provisioning.servers.rollout_clock import Moment, begun, doubt, moment
 from tests.unit.provisioning.servers.test_rollout_store import CLASS_ID, HOUR, KEY, OTHER, PLAN, Bench

@@ -12,7 +12,7 @@ from device.errors import KnownBadError, LinkError
 from device.limits import ROLLOUT_KEY_BYTES
 from device.records.freshness import Rollout as Record
 from device.suit import report
-from provisioning.release.store import ROLLOUT, ReleaseStore
+from provisioning.release.folder_store import ROLLOUT, FolderStore
 from provisioning.servers import published_rollout
 from provisioning.servers.report_log import ReportLog
 from provisioning.servers.rollout import ENDED, PAUSED, RUNNING, Limits, Plan, RolloutError, Stage
@@ -35,7 +35,7 @@ class Bench:
         self.now_s = 1000.0
         self.ahead_s = 0  # of the system clock
         self.boot = "first"
-        self.published = ReleaseStore(folder / "published", CLASS_ID)
+        self.published = FolderStore(folder / "published", CLASS_ID)
         self.log = ReportLog(
             folder / "reports.jsonl", largest_bytes=largest_bytes, now=lambda: self.now_s + self.ahead_s
         )

@@ -18,8 +18,8 @@ from device.trust.anchors import NO_RULES, ROLE_ROOT, Key
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.pem import read_private, write_private
 from provisioning.keys.signer import sign_record
+from provisioning.release.folder_store import FolderStore
 from provisioning.release.release import Release, build_release
-from provisioning.release.store import ReleaseStore
 from provisioning.servers import observer, published_rollout
 from provisioning.servers.errors import PortBusyError
 from provisioning.servers.folder_lock import FolderInUseError, FolderLock
@@ -35,7 +35,7 @@ SIGNER = FileSigner(p256())
 
 def release(number: int) -> Release:
     return build_release(
-        b"payload",
+        b"payload %d" % number,
         vendor_id=bytes(16),
         class_id=CLASS_ID,
         sequence_number=number,
@@ -47,21 +47,21 @@ def release(number: int) -> Release:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ReleaseStore:
-    return ReleaseStore(tmp_path / "published", CLASS_ID)
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "published", CLASS_ID)
 
 
-def reader(store: ReleaseStore, **options: bool) -> PublishedNumbers:
-    return PublishedNumbers(ReleaseStore(store.directory.parent, CLASS_ID, is_reader=True), **options)
+def reader(store: FolderStore, **options: bool) -> PublishedNumbers:
+    return PublishedNumbers(FolderStore(store.directory.parent, CLASS_ID, is_reader=True), **options)
 
 
 def test_an_empty_store_has_the_numbers_zero(tmp_path: Path) -> None:
-    numbers = PublishedNumbers(ReleaseStore(tmp_path / "missing", CLASS_ID, is_reader=True))
+    numbers = PublishedNumbers(FolderStore(tmp_path / "missing", CLASS_ID, is_reader=True))
     assert numbers.current() == (0, 0, 0) and numbers.problem is None
     assert not (tmp_path / "missing").exists(), "a reader makes no folder"
 
 
-def test_numbers_follow_the_store_and_may_go_down(store: ReleaseStore) -> None:
+def test_numbers_follow_the_store_and_may_go_down(store: FolderStore) -> None:
     numbers = reader(store)
     for number in (7, 1_000_007, 8):
         store.put_release(release(number))
@@ -71,7 +71,7 @@ def test_numbers_follow_the_store_and_may_go_down(store: ReleaseStore) -> None:
     assert numbers.current() == reader(store).current() == (8, 4, 0)
 
 
-def test_a_damaged_file_keeps_the_number_that_was_read_last_and_is_a_problem(store: ReleaseStore) -> None:
+def test_a_damaged_file_keeps_the_number_that_was_read_last_and_is_a_problem(store: FolderStore) -> None:
     numbers = reader(store)
     store.put_release(release(7))
     assert numbers.current()[0] == 7
@@ -84,7 +84,7 @@ def test_a_damaged_file_keeps_the_number_that_was_read_last_and_is_a_problem(sto
 
 @pytest.mark.parametrize("lost", ["one file", "the whole folder"])
 def test_a_file_that_vanishes_keeps_the_number_that_was_read_last_and_is_a_problem(
-    store: ReleaseStore, lost: str
+    store: FolderStore, lost: str
 ) -> None:
     numbers = reader(store)
     store.put_release(release(7))
@@ -103,7 +103,7 @@ def test_a_file_that_vanishes_keeps_the_number_that_was_read_last_and_is_a_probl
     assert numbers.current() == (8, 4, 0) and numbers.problem is None
 
 
-def test_a_rollout_does_not_end_because_the_folder_vanished(store: ReleaseStore) -> None:
+def test_a_rollout_does_not_end_because_the_folder_vanished(store: FolderStore) -> None:
     numbers = reader(store)
     store.put_release(release(7))
     stage = Rollout(7, bytes(ROLLOUT_KEY_BYTES), 10)
@@ -119,7 +119,7 @@ def test_a_rollout_does_not_end_because_the_folder_vanished(store: ReleaseStore)
     assert numbers.rolled_out() is None, "the maker ended it"
 
 
-def test_a_key_set_is_named_only_if_the_maker_allows_it(store: ReleaseStore) -> None:
+def test_a_key_set_is_named_only_if_the_maker_allows_it(store: FolderStore) -> None:
     root = Key(b"root", SIGNER.algorithm, ROLE_ROOT, SIGNER.public)
     content = keyset.KeySet(CLASS_ID, 1, (root,), NO_RULES._replace(sequence=5), (), keyset.NO_CEILINGS)
     store.put_keyset(sign_record(keyset.encode(content), keyset.TYP, SIGNER))
@@ -127,7 +127,7 @@ def test_a_key_set_is_named_only_if_the_maker_allows_it(store: ReleaseStore) -> 
     assert reader(store, is_keyset_named=True).current() == (0, 0, 5)
 
 
-def test_published_files_can_be_read_by_a_server_of_another_user(store: ReleaseStore) -> None:
+def test_published_files_can_be_read_by_a_server_of_another_user(store: FolderStore) -> None:
     store.put_release(release(7))
     assert (store.directory / "manifest").stat().st_mode & 0o777 == 0o644
 
