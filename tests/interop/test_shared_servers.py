@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from device.ports.host import HostClock, HostNetwork
+from device.transport.coap import CoapSource
+from provisioning.cli.main import app, load_commands
 from provisioning.release.folder_store import FolderStore
+from provisioning.release.release import Release
 from provisioning.servers.coap_server import CoapServer
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.shared_store.database import SharedDatabase
 from provisioning.shared_store.oscore_state import SharedNumbers
+from provisioning.shared_store.release_store import DatabaseStore
 from provisioning.shared_store.reports import SharedReports
 from tests.interop.support.lossy import LossyNetwork, is_request
-from tests.interop.support.maker import CLASS_ID, Maker, Unit
+from tests.interop.support.maker import CLASS_ID, Maker, Unit, fetch_payload
 from tests.interop.support.serving import ANSWERS_S, MakersFolder, Serving
 from tests.postgres import Cluster
 
@@ -51,6 +57,14 @@ def send_report(folder: MakersFolder, unit: Unit, port: int, data: bytes) -> lis
 
     asyncio.run(run())
     return sent
+
+
+async def fetch(source: CoapSource, release: Release) -> bytes:
+    await source.open()
+    try:
+        return await fetch_payload(source, release)
+    finally:
+        await source.close()
 
 
 def replay(port: int, datagrams: list[bytes]) -> list[int]:
@@ -88,6 +102,52 @@ def test_two_servers_share_a_unit_and_refuse_what_the_other_accepted_even_after_
     database.close()
     assert [one["report"] for one in entries] == ["01", "02", "03"]
     assert {one["device"] for one in entries} == {unit.device_id.hex()}
+
+
+def test_two_servers_serve_what_was_published_once_into_their_database(
+    folder: MakersFolder, postgres_cluster: Cluster
+) -> None:
+    address = postgres_cluster.new_database()
+    SharedDatabase.create(address).close()
+    release = folder.maker.release(60_000)
+    release.save(folder.folder / "release-7")
+    unit = folder.unit()
+    OscoreStore(folder.folder / "oscore2").add(unit.device_id, unit.secret, unit.salt)
+    config = folder.settings(1, database=address, store=address)
+    with (
+        Serving("coap", config) as first,
+        Serving("coap", config, "--state", "state2", "--oscore", "oscore2") as second,
+    ):
+        ports = [coap_port(first), coap_port(second)]
+        if not app.registered_groups:
+            load_commands(app)
+        command = ("release", "publish", str(folder.folder / "release-7"), "--store", address, "--json")
+        found = CliRunner().invoke(app, command)
+        assert found.exit_code == 0, found.output
+        assert json.loads(found.stdout)["destinations"][0]["to"] == f"store {address}"
+        for port in ports:
+            assert asyncio.run(fetch(folder.maker.coap_source(unit, port), release)) == release.payload
+        assert first.metrics()[f'firstboot_published_manifest{{class="{CLASS_ID.hex()}"}}'] == 7
+    assert not folder.store.exists()
+
+
+def test_servers_whose_database_went_away_are_not_ready_and_serve_again_when_it_is_back(
+    folder: MakersFolder, postgres_cluster: Cluster
+) -> None:
+    release, unit = folder.maker.release(5_000), folder.unit()
+    with Cluster() as own:  # another one than that of the other tests, because it is stopped
+        address = own.new_database()
+        database = SharedDatabase.create(address)
+        DatabaseStore(database, CLASS_ID).put_release(release)
+        database.close()
+        with Serving("coap", folder.settings(1, database=address, store=address)) as serving:
+            port = coap_port(serving)
+            own.stop()
+            parts = serving.event("not_ready")
+            own.start()
+            serving.event("ready")
+            assert asyncio.run(fetch(folder.maker.coap_source(unit, port), release)) == release.payload
+    assert parts["database"] and parts["store"]
 
 
 def test_two_servers_that_share_a_database_listen_on_one_port(maker: Maker, tmp_path: Path) -> None:

@@ -16,7 +16,11 @@ from provisioning.cli.main import app, load_commands
 from provisioning.cli.rollout_access import parse_span
 from provisioning.product.product import load_product
 from provisioning.release.release import Release, build_release
-from provisioning.servers.report_log import ReportLog
+from provisioning.servers import published_rollout
+from provisioning.servers.report_log import ReportLog, Reports
+from provisioning.shared_store.database import SharedDatabase
+from provisioning.shared_store.release_store import DatabaseStore
+from provisioning.shared_store.reports import SharedReports
 from tests.unit.provisioning.real_maker import REAL
 from tests.unit.provisioning.servers.test_serve_parts import SIGNER
 
@@ -63,9 +67,9 @@ def show() -> Any:
     return ask("show", "--product", "product.toml")
 
 
-def failures(release: Release, count: int) -> None:
+def failures(release: Release, count: int, log: Reports | None = None) -> None:
     digest = envelope.decode_digest(envelope.decode(release.envelope).digest)
-    log = ReportLog(Path("reports.jsonl"), now=lambda: time.time() + 1)
+    log = log or ReportLog(Path("reports.jsonl"), now=lambda: time.time() + 1)
     for unit in range(count):
         for error in (0, KnownBadError.code):
             found = report.Report(
@@ -92,6 +96,33 @@ def test_units_that_fail_pause_it_and_cron_learns_it_by_the_exit_code(made: Rele
     assert show()["errors"] == [{"error": KnownBadError.code, "name": "KnownBadError", "units": 5}]
     run("resume", *CLASS)
     run(*once)
+    assert show()["state"] == "running"
+
+
+def test_a_server_database_has_the_published_rollout_and_the_reports_that_decide(made: Release) -> None:
+    database = SharedDatabase.create("servers.db")
+    place = ("--store", "servers.db")
+    run("begin", "release-7", *place, *STAGES)
+    store = DatabaseStore(database, load_product(Path("product.toml")).class_id)
+    assert published_rollout.decode(store.rollout() or b"").sequence == 7
+    failures(made, 5, SharedReports(database, now=lambda: time.time() + 1))
+    once = ("run", "--product", "product.toml", *place, "--reports", "servers.db", "--once")
+    assert "paused: 5 units failed, 100.0%" in run(*once, code=1).stdout
+    run("end", "--product", "product.toml", *place)
+    assert store.rollout() is None
+    database.close()
+
+
+def test_a_server_database_that_does_not_answer_ends_with_try_again() -> None:
+    address = "postgresql://nobody@127.0.0.1:1/none"
+    assert "127.0.0.1" in run("resume", "--product", "product.toml", "--store", address, code=75).stderr
+
+
+def test_a_published_rollout_whose_file_is_lost_is_replaced_only_when_a_person_says_so() -> None:
+    begin()
+    Path("rollouts.db").unlink()
+    assert "begin with --replace-lost" in begin(code=1).stderr
+    begin("--replace-lost")
     assert show()["state"] == "running"
 
 

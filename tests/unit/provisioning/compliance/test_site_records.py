@@ -186,9 +186,7 @@ def test_page_and_device_record_are_published_in_one_run(
     assert result.exit_code == 0, result.output
     assert "1 record for devices" in result.output
     served = FolderStore(folder / "store", PRODUCT.class_id)
-    size = served.size("support")
-    assert size is not None
-    assert served.read("support", 0, size) == (folder / "support.cose").read_bytes()
+    assert served.published("support") == (folder / "support.cose").read_bytes()
 
 
 def test_what_is_refused_reaches_no_device(folder: Path, tmp_path: Path) -> None:

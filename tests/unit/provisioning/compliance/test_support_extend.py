@@ -85,8 +85,7 @@ def assert_extended(folder: Path) -> None:
             or DAY in (folder / "site" / page).read_text()
         )
     store = FolderStore(folder / "store", PRODUCT.class_id)
-    size = store.size("support")
-    assert size is not None and store.read("support", 0, size) == record
+    assert store.published("support") == record
     assert not plan_path(folder / "product.toml").exists()
 
 
