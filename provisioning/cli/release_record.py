@@ -19,13 +19,15 @@ from device.trust.anchors import ROLE_SUPPORT
 from device.trust.signed_record import verify_record
 from provisioning.cli.addresses import signer_place
 from provisioning.cli.compliance_inputs import trusted_keys
-from provisioning.cli.errors import InputError
+from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
 from provisioning.cli.signing_time import signing_time
 from provisioning.compliance.device_record import support_anchors
+from provisioning.compliance.ledger import Ledger
+from provisioning.compliance.support_register import history
 from provisioning.file_system import replace_file
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.signer import sign_record
@@ -71,6 +73,14 @@ class RecordSettings:
     is_first: Annotated[
         bool, typer.Option("--first", help="This is the first record of this kind for the product.")
     ] = False
+    register: Annotated[
+        Path | None,
+        typer.Option(
+            "--register",
+            metavar="FILE",
+            help="The published support register (JSON lines). A support record never ends before its dates.",
+        ),
+    ] = None
     time_s: Annotated[
         int | None,
         typer.Option("--time", min=0, help="Time of publication in unix seconds. Default: now."),
@@ -83,7 +93,8 @@ def record_command(settings: RecordSettings) -> None:
     """Sign the support record or the security contact of a product. Publish it with `firstboot release publish`.
 
     Give the earlier record with `--previous`, or `--first` for the first one, whose `sequence` is 1. Raise the
-    `sequence` in the product definition with every change. A support period can only get longer.
+    `sequence` in the product definition with every change. A support period can only get longer: with `--register` the
+    command also refuses an end before the published one.
 
     Example: `firstboot release record support --product product.toml --signer support.pem --out support.cose --first`
     """
@@ -97,11 +108,15 @@ def record_command(settings: RecordSettings) -> None:
     keys += trusted_keys(settings.previous_key or [], "support")
     before = _before(settings, typ, keys, _sequence(kind, payload))
     _require_newer(kind, before, payload, found)
+    if kind is Kind.SUPPORT and settings.register is not None:
+        _require_published(settings.register, found)
     data = sign_record(payload, typ, support_key)
     require_capacity("record", len(data))
     replace_file(settings.out, data)
     sequence = _sequence(kind, payload)
     rows = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {sequence}")]
+    if kind is Kind.SUPPORT and settings.is_first and settings.register is None:
+        rows.append(("register", "not compared with what you published: give --register if you have one"))
     print_result(rows, {"kind": kind.value, "bytes": len(data), "sequence": sequence}, settings.is_json)
 
 
@@ -152,3 +167,25 @@ def _require_newer(kind: Kind, before: bytes | None, payload: bytes, product: Pr
     current = None if before is None else support.decode(before)
     horizon_s = (record.day_of(product.support.horizon) + 1) * support.DAY_S - 1
     support.accept(current, support.decode(payload), product.class_id, horizon_s)
+
+
+def _require_published(register: Path, product: Product) -> None:
+    """Check that the register has no later end date for this model or class: a first record forgets none of them.
+
+    Raises InputError without a register, RefusedError, RegisterError, LedgerError, OSError.
+    """
+    lines = Ledger(register).lines()
+    if not lines:
+        raise InputError(f"There is no line in {register}. Without a register leave --register out.")
+    ends = [
+        each.end_date
+        for each in history(lines)
+        if each.model == product.model or each.class_id == product.class_id.hex()
+    ]
+    if ends and max(ends) > product.support.end_date:
+        raise RefusedError(
+            [
+                f"the register has updates for {product.model} until {max(ends)}, and this record ends on"
+                f" {product.support.end_date} (SP-02)"
+            ]
+        )

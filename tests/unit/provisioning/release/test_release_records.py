@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,12 @@ from typer.testing import CliRunner
 from device.codec import cose
 from device.records import contact, support
 from provisioning.cli.release import app
+from provisioning.compliance.ledger import Ledger
+from provisioning.compliance.support_register import publish
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.product.example import EXAMPLE
+from provisioning.product.product import load_product
 
 Sign = Callable[..., Result]
 
@@ -177,3 +181,40 @@ def test_a_record_with_a_later_number_is_not_signed_as_the_first_under_another_n
         (refused.output + refused.stderr).split()
     )
     assert not (tmp_path / "other").exists()
+
+
+SHORTER = {"end_date = 2031-12-31": "end_date = 2030-12-31", 'period = "P5Y"': 'period = "P4Y"'}
+
+
+def register_of_the_example(folder: Path) -> Path:
+    (folder / "published.toml").write_text(EXAMPLE)
+    publish(
+        Ledger(folder / "register.jsonl"), [load_product(folder / "published.toml")], dt.date(2026, 12, 1)
+    )
+    return folder / "register.jsonl"
+
+
+@pytest.mark.parametrize("renamed", [{}, {'model = "FB-1"': 'model = "FB-1b"'}], ids=["model", "class"])
+def test_a_first_record_that_ends_before_the_published_day_is_not_signed(
+    renamed: dict[str, str], sign: Sign, tmp_path: Path
+) -> None:
+    register = register_of_the_example(tmp_path)
+    refused = sign("support", "--register", register, changes=SHORTER | renamed)
+    assert refused.exit_code == 1
+    assert "until 2031-12-31, and this record ends on 2030-12-31" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_first_record_that_ends_on_the_published_day_is_signed(sign: Sign, tmp_path: Path) -> None:
+    result = sign("support", "--register", register_of_the_example(tmp_path))
+    assert result.exit_code == 0 and "not compared" not in result.output
+
+
+def test_a_first_record_without_a_register_says_that_nothing_was_compared(sign: Sign) -> None:
+    result = sign("support")
+    assert result.exit_code == 0 and "not compared with what you published" in " ".join(result.output.split())
+
+
+def test_a_register_that_is_not_there_is_refused(sign: Sign, tmp_path: Path) -> None:
+    assert sign("support", "--register", tmp_path / "mistyped.jsonl").exit_code == 2
+    assert not (tmp_path / "out").exists()
