@@ -28,7 +28,7 @@ from provisioning.servers.broker import LOOPBACK, is_port_free
 from provisioning.servers.coap_boundary import ProtectedSite, guard_datagrams
 from provisioning.servers.coap_duplicates import RecentRequests
 from provisioning.servers.coap_events import COAP, kind_of, reason_of
-from provisioning.servers.errors import PortBusyError, ReportError, ServerError
+from provisioning.servers.errors import PortBusyError, ReportError, ReportShareError, ServerError
 from provisioning.servers.oscore_context import OscoreNumbers, UnitContext, UnitContexts
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.service import LoopThread, Service
@@ -123,6 +123,8 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
         if name == "report":
             try:
                 is_taken = self._tracker.take_report(_device_of(request), COAP, request.payload)
+            except ReportShareError:
+                raise error.TooManyRequests from None  # RFC 8516
             except ReportError as refusal:
                 _log.error("%s", refusal)
                 raise error.ServiceUnavailable from refusal  # RFC 7252 5.9.3.4: the unit may try again

@@ -17,5 +17,9 @@ class ReportError(ServerError):
     """A report cannot be written to the disk, so it is not acknowledged."""
 
 
+class ReportShareError(ReportError):
+    """A unit has used its share of the reports that are kept (report_share.py)."""
+
+
 class TrackerError(ServerError):
     """The tracker's key does not sign."""

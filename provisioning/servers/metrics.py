@@ -32,7 +32,7 @@ REASONS: Final = frozenset(
         "not found", "method", "option", "block", "unavailable",  # a CoAP request
         "unprotected", "unknown unit", "decryption", "replay",  # before it is decrypted
         "clock", "key",  # of signing
-        "disk",  # a report that cannot be kept
+        "disk", "share",  # a report that cannot be kept, or of a unit that has used its share
     }
 )  # fmt: skip
 

@@ -28,10 +28,11 @@ from provisioning.keys.lms_state import LmsStateError
 from provisioning.keys.signer import Signer, sign_record
 from provisioning.servers import observer
 from provisioning.servers.access import TRACKER
-from provisioning.servers.errors import ReportError, ServerError, TrackerError
+from provisioning.servers.errors import ReportError, ReportShareError, ServerError, TrackerError
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 from provisioning.servers.observer import Observer
 from provisioning.servers.report_log import Reports
+from provisioning.servers.report_share import ReportShare
 from provisioning.servers.service import Service
 from provisioning.servers.signing_clock import SigningClock
 
@@ -108,10 +109,12 @@ class Tracker:
         on_report: Callable[[Report], None] | None = None,
         observe: Observer = observer.ignore,
         log: Reports | None = None,
+        share: ReportShare | None = None,
     ) -> None:
         """`log` keeps the reports; without one they are lost with the process. Raises OSError if it cannot be read."""
         self._signer = signer
         self._reports_on_disk = log
+        self._share = ReportShare() if share is None else share
         self.classes = classes
         self._lock = threading.Lock()
         self.now = SigningClock() if now is None else now
@@ -162,11 +165,16 @@ class Tracker:
                 raise TrackerError(f"the tracker's key does not sign: {error}") from error
 
     def take_report(self, device: str, source: str, data: bytes) -> bool:
-        """Keep a report; it is durable on return. Returns False if it is too large. Raises ReportError."""
+        """Keep a report; durable on return. Returns False if it is too large. Raises ReportError, ReportShareError."""
         self.observe(observer.REQUEST, source=source, kind="report")
         if len(data) > limits.REPORT_BYTES:
             self.observe(observer.REFUSED, source=source, kind="report", reason="size")
             return False
+        with self._lock:
+            has_share = self._share.take(device)
+        if not has_share:
+            self.observe(observer.REFUSED, source=source, kind="report", reason="share")
+            raise ReportShareError("the unit has used its share of reports")
         report = Report(device, source, data)
         if self._reports_on_disk is not None:
             try:
@@ -233,6 +241,8 @@ class MqttTracker(Service):
         if kind == "report":
             try:
                 self._tracker.take_report(device, MQTT, payload)
+            except ReportShareError:
+                return  # counted; a line for each would let one unit fill the log
             except ReportError as error:
                 _log.error("report of %s not kept: %s", device, error)
             return

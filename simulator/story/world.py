@@ -21,6 +21,7 @@ from provisioning.brand.tree import branded
 from provisioning.keys.pki import CertificateAuthority
 from provisioning.product.product import parse_product
 from provisioning.registry.registry import Registry
+from provisioning.servers.report_share import UNBOUNDED, ReportShare
 from provisioning.servers.tracker import Newest, Tracker
 from provisioning.station.link import FactoryLink
 from provisioning.station.station import Station
@@ -147,7 +148,12 @@ class World:
 
     def make_tracker(self, class_id: bytes) -> Tracker:
         """Return the status tracker of the one class."""
-        return Tracker(self.keys.ring.signer("tracker"), {class_id: Newest()}, now=self.clock.now)
+        return Tracker(
+            self.keys.ring.signer("tracker"),
+            {class_id: Newest()},
+            now=self.clock.now,
+            share=ReportShare(burst=UNBOUNDED),
+        )
 
     def authorities(self) -> tuple[CertificateAuthority, CertificateAuthority]:
         """Return the authorities of devices and of servers, as the servers have them."""

@@ -138,6 +138,20 @@ def test_a_report_is_kept_under_the_full_device_id(site: Site) -> None:
     assert (report.device, report.source, report.fields()) == (unit.device_id.hex(), "coap", {1: 2})
 
 
+def test_a_unit_that_has_used_its_share_of_reports_learns_it_and_others_report(site: Site) -> None:
+    hostile, other = site.unit(), site.unit()
+    while site.tracker._share.take(hostile.device_id.hex()):
+        pass
+
+    async def refused(source):
+        with pytest.raises(PeerRefusedError, match=r"4\.29"):
+            await source.report(b"\xa1\x01\x02")
+
+    site.using(hostile, refused)
+    site.using(other, lambda source: source.report(b"\xa0"))
+    assert [one.device for one in site.tracker.reports] == [other.device_id.hex()]
+
+
 def test_a_unit_added_while_the_server_runs_is_served_at_once(site: Site) -> None:
     first = site.unit()
     site.using(first, lambda source: source.report(b"\xa0"))

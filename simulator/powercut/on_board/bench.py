@@ -18,6 +18,7 @@ from provisioning.firmware.build import build, build_rom
 from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
+from provisioning.servers.report_share import UNBOUNDED, ReportShare
 from provisioning.servers.tracker import MQTT, Newest, Tracker
 from renode.nvm import trailer_offset
 from renode.qemu import QemuBoard
@@ -70,7 +71,12 @@ class CutWorld(World):
 
     def make_tracker(self, class_id: bytes) -> Tracker:
         """As World.make_tracker."""
-        return _NotingTracker(self.keys.ring.signer("tracker"), {class_id: Newest()}, now=self.clock.now)
+        return _NotingTracker(
+            self.keys.ring.signer("tracker"),
+            {class_id: Newest()},
+            now=self.clock.now,
+            share=ReportShare(burst=UNBOUNDED),
+        )
 
 
 class _NotingTracker(Tracker):

@@ -19,6 +19,7 @@ from provisioning.product.product import load_product
 from provisioning.release.image import key_hash
 from provisioning.release.release import Release
 from provisioning.servers.report_log import ReportLog
+from provisioning.servers.report_share import UNBOUNDED, ReportShare
 from provisioning.servers.tracker import Newest, Tracker
 from provisioning.station.labels import read_label
 from simulator.ports.flash import SimFlash
@@ -96,7 +97,12 @@ class FieldUnit:
         finally:
             self._flash.cut_now()
             log = ReportLog(self._folder / "state" / "tracker-reports.jsonl")
-            tracker = Tracker(ring.signer("tracker"), {product.class_id: Newest()}, log=log)
+            tracker = Tracker(
+                ring.signer("tracker"),
+                {product.class_id: Newest()},
+                log=log,
+                share=ReportShare(burst=UNBOUNDED),
+            )
             for fact in world.history:
                 if fact.what == "report":
                     tracker.take_report(self.identity.device_id.hex(), "mqtt", cast(bytes, fact.value))
