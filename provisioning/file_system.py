@@ -140,6 +140,19 @@ def read_bounded(path: Path, limit: int) -> bytes | None:
         return read_stream(file, limit)
 
 
+def read_if_there(path: Path) -> bytes | None:
+    """Return the bytes of a file, None if nothing has its name. Raises OSError, for a link that leads nowhere too.
+
+    A link to a volume that is not mounted is a fault: what it holds must not be taken for what never was.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        if is_there(path):
+            raise
+        return None
+
+
 def is_there(path: Path) -> bool:
     """Return whether a path names anything; a link that leads nowhere is something.
 

@@ -30,7 +30,7 @@ from provisioning.compliance.extension import Extension, ExtensionError
 from provisioning.compliance.ledger import parse
 from provisioning.compliance.site import build_site, record_path
 from provisioning.compliance.support_register import Publication, current
-from provisioning.file_system import is_there, replace_file
+from provisioning.file_system import is_there, read_if_there, replace_file
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.signer import Signer, sign_record
 from provisioning.keys.signers import open_signer
@@ -144,10 +144,7 @@ class _Register:
 
 def _read_register(path: Path, model: str) -> _Register:
     """Return the register, which no other extension changes meanwhile. Raises LedgerError, RegisterError, OSError."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        data = b""
+    data = read_if_there(path) or b""
     return _Register(data, current(parse(data, path.name)).get(model))
 
 

@@ -88,12 +88,8 @@ class Ledger:
     def lines(self) -> list[Line]:
         """Return all lines, checked; none if the file does not exist yet. Raises LedgerError, OSError."""
         self._require_regular()
-        try:
-            return parse(self.path.read_bytes(), self.path.name)
-        except FileNotFoundError:
-            if file_system.is_there(self.path):
-                raise
-            return []
+        data = file_system.read_if_there(self.path)
+        return [] if data is None else parse(data, self.path.name)
 
     def entries(self) -> list[Mapping[str, Any]]:
         """Return all entries, checked. Raises LedgerError, OSError."""

@@ -82,7 +82,7 @@ class KeySetPlan:
     @classmethod
     def find(cls, folder: Path) -> KeySetPlan | None:
         """Return the plan of a key folder, or None. Raises KeySetError."""
-        return cls.load(folder) if (folder / PLAN_NAME).exists() else None
+        return cls.load(folder) if file_system.is_there(folder / PLAN_NAME) else None
 
     def save(self, folder: Path) -> None:
         """Replace the file of the plan atomically. Raises OSError."""

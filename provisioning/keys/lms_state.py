@@ -82,7 +82,7 @@ class LmsState:
 
     def create(self) -> None:
         """Write the state of a new tree, once."""
-        if (self._folder / STATE_NAME).exists() or self._witness.exists():
+        if any(map(file_system.is_there, (self._folder / STATE_NAME, self._witness))):
             raise StateDamagedError(f"the tree {self._key_id.hex()} already has a state")
         self._witness.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._folder / LOCK_NAME).touch(mode=0o600)

@@ -74,12 +74,11 @@ class OscoreStore:
         """Return the unit with this sender id, or None. Raises OscoreStoreError for a damaged entry."""
         if len(sender_id) != SENDER_ID_BYTES:
             return None
-        try:
-            text = self._path(sender_id, "unit").read_text()
-        except FileNotFoundError:
+        data = file_system.read_if_there(self._path(sender_id, "unit"))
+        if data is None:
             return None
         try:
-            entry = json.loads(text)
+            entry = json.loads(data)
             unit = OscoreUnit(*(bytes.fromhex(entry[name]) for name in ("device_id", "secret", "salt")))
         except (ValueError, KeyError, TypeError, RecursionError):
             raise OscoreStoreError(f"entry {sender_id.hex()} is damaged") from None
@@ -101,10 +100,7 @@ class OscoreStore:
         Servers that count in different places would use one number twice. Raises OscoreStoreError, OSError.
         """
         path = self.directory / OWNER
-        try:
-            known = path.read_text()
-        except FileNotFoundError:
-            known = ""
+        known = (file_system.read_if_there(path) or b"").decode(errors="replace")
         if known == owner:
             return
         if known:
@@ -120,12 +116,11 @@ class OscoreStore:
             return sum(one.name.endswith(".unit") for one in entries)
 
     def first_sequence(self, sender_id: bytes) -> int:
-        """Return the first number that the server may use with this unit after a start."""
+        """Return the first number that the server may use with this unit after a start. As find, and OSError."""
         elapsed_s = max(0, int(self._clock()) - RESTORE_EPOCH_S)
+        data = file_system.read_if_there(self._path(sender_id, "sequence"))
         try:
-            stored = int(self._path(sender_id, "sequence").read_text())
-        except FileNotFoundError:
-            stored = 0
+            stored = 0 if data is None else int(data)
         except ValueError:
             raise OscoreStoreError(f"sequence of {sender_id.hex()} is damaged") from None
         return max(stored, elapsed_s * RESTORE_STEP_PER_S)

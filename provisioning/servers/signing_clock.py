@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from provisioning.file_system import is_there, read_if_there
 from provisioning.keys.lms_state import write_durably
 from provisioning.servers.errors import ServerError
 
@@ -94,7 +95,7 @@ class SigningClock:
         # The base: system time and steady time of one moment.
         self._base = None if state is None else _read_base(state, self._boot_id)
         self._signed_until_s = None if state is None else _read(state)
-        if state is not None and self._signed_until_s is None and _base_path(state).exists():
+        if state is not None and self._signed_until_s is None and is_there(_base_path(state)):
             raise ClockError(f"{state} is lost: check the clock, then confirm it: {_confirm(state)}")
 
     def __call__(self) -> int:
@@ -158,10 +159,9 @@ class SigningClock:
 
 
 def _read(state: Path) -> int | None:
+    data = read_if_there(state)
     try:
-        return int(state.read_bytes())
-    except FileNotFoundError:
-        return None
+        return None if data is None else int(data)
     except ValueError:
         raise ClockError(f"{state} is damaged: check the clock, then confirm it: {_confirm(state)}") from None
 
@@ -179,11 +179,12 @@ def _base_path(state: Path) -> Path:
 
 def _read_base(state: Path, boot_id: str) -> tuple[int, float] | None:
     """Return the base if it was stored since the machine started, else None. Raises ClockError."""
-    try:
-        kept, now_text, steady_text = _base_path(state).read_text(encoding="ascii").split()
-        return (int(now_text), float(steady_text)) if kept == boot_id else None
-    except FileNotFoundError:
+    data = read_if_there(_base_path(state))
+    if data is None:
         return None
+    try:
+        kept, now_text, steady_text = data.decode("ascii").split()
+        return (int(now_text), float(steady_text)) if kept == boot_id else None
     except ValueError:
         raise ClockError(
             f"{_base_path(state)} is damaged: check the clock, then confirm it: {_confirm(state)}"
