@@ -250,8 +250,11 @@ if TYPE_CHECKING:
         async def open_answers(self, port: int) -> "Group":
             """Return a UDP socket on the access point's address; receive() tells the source, send() needs one."""
 
-        async def serve_page(self, port: int, handler: "Callable[[Stream], Awaitable[None]]") -> object:
-            """Listen without TLS on the access point's address only; as Network.serve_tls, for at most two clients."""
+        async def serve_page(
+            self, port: int, handler: "Callable[[Stream, object], Awaitable[None]]"
+        ) -> object:
+            """Listen without TLS on the access point's address only, as Network.serve_tls. The handler bounds its
+            clients: it gets each one's stream, and the address of its host."""
 
     class Bluetooth(Protocol):
         """Improv's service over Bluetooth Low Energy, for one client at a time (device/agent/improv_ble.py).

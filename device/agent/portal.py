@@ -33,7 +33,7 @@ class Portal:
         self._answers: "Group | None" = None
         self._page: "Any" = None
         self._task: "Any" = None
-        self._serving: "list[Any]" = []  # the tasks of the clients of the page, oldest first
+        self._serving: "list[tuple[Any, object]]" = []  # of each client of the page its task and host, oldest first
         self.address = ""
 
     async def open(self, radio: "Wifi", address: str) -> None:
@@ -71,22 +71,25 @@ class Portal:
                 await asyncio.sleep(_WAIT_MS / 1000)
             await asyncio.sleep(_PAUSE_S)
 
-    async def _serve(self, stream: "Stream") -> None:
+    async def _serve(self, stream: "Stream", peer: object) -> None:
         """Answer one client of the plain page. Raises nothing but what ends the task.
 
-        If every place is taken, the oldest client gives way, so a silent one never keeps a later one out.
+        If every place is taken, the host with the most clients, the new one counted, loses its oldest. So a silent
+        client never keeps out a later one, and a host that connects again and again ends its own clients only.
         """
-        if len(self._serving) >= PORTAL_CLIENTS:
-            self._serving.pop(0).cancel()
-        task: "Any" = asyncio.current_task()
-        self._serving.append(task)
+        client: "tuple[Any, object]" = (asyncio.current_task(), peer)
+        self._serving.append(client)
+        if len(self._serving) > PORTAL_CLIENTS:
+            hosts = [host for _, host in self._serving]
+            most = max([hosts.count(host) for host in hosts])
+            self._serving.pop([hosts.count(host) == most for host in hosts].index(True))[0].cancel()
         try:
             await asyncio.wait_for(self._exchange(stream), PORTAL_S)
         except (LinkError, asyncio.TimeoutError, MemoryError):
             pass
         finally:
-            if task in self._serving:
-                self._serving.remove(task)
+            if client in self._serving:
+                self._serving.remove(client)
 
     async def _exchange(self, stream: "Stream") -> None:
         try:

@@ -10,7 +10,7 @@ import socket
 from device.compat import const
 from device.errors import LinkError
 from device.limits import DNS_PACKET_BYTES
-from device.ports.sockets import SocketStream
+from device.ports.sockets import SocketStream, peer_of
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def open_answers(own_address: "Callable[[], str]", port: int) -> AnswerSocket:
 
 
 async def serve_page(
-    own_address: "Callable[[], str]", port: int, handler: "Callable[[Stream], Awaitable[None]]"
+    own_address: "Callable[[], str]", port: int, handler: "Callable[[Stream, object], Awaitable[None]]"
 ) -> PageServer:
     """Listen without TLS on the address. The handler bounds its clients. Raises LinkError."""
 
     async def serve(reader: "Any", writer: "Any") -> None:
         stream = SocketStream(reader)
         try:
-            await handler(stream)
+            await handler(stream, peer_of(writer))
         finally:
             await stream.close()
 

@@ -134,7 +134,9 @@ class Mps2Wifi:
         """Return a UDP socket on the unit's address. Raises LinkError."""
         return access_point.open_answers(lambda: _ADDRESS, port)
 
-    async def serve_page(self, port: int, handler: "Callable[[Stream], Awaitable[None]]") -> "PageServer":
+    async def serve_page(
+        self, port: int, handler: "Callable[[Stream, object], Awaitable[None]]"
+    ) -> "PageServer":
         """Listen without TLS on the unit's address. Raises LinkError."""
         return await access_point.serve_page(lambda: _ADDRESS, port, handler)
 

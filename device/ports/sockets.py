@@ -283,7 +283,7 @@ class SocketNetwork:
             try:
                 stream = ServedTlsStream(raw)
                 task = asyncio.current_task()
-                if task is not None and self._places.enter(_peer(writer), stream, task.cancel):
+                if task is not None and self._places.enter(peer_of(writer), stream, task.cancel):
                     await stream.hear()  # a client that gives way frees its memory meanwhile
                     stream.secure(context)
                     await handler(stream)
@@ -317,7 +317,7 @@ async def _handshake(secured: "Any", deadline: int) -> bytes:
         await asyncio.sleep_ms(_HANDSHAKE_POLL_MS)
 
 
-def _peer(writer: "Any") -> object:
+def peer_of(writer: "Any") -> object:
     """Return the address of a client without its port: (address, port, ...) on lwIP and ESP-IDF."""
     return writer.get_extra_info("peername")[0]
 

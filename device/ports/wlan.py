@@ -122,7 +122,9 @@ class WlanRadio:
         """Return a UDP socket on the access point's address. Raises LinkError."""
         return access_point.open_answers(self._own_address, port)
 
-    async def serve_page(self, port: int, handler: "Callable[[Stream], Awaitable[None]]") -> "PageServer":
+    async def serve_page(
+        self, port: int, handler: "Callable[[Stream, object], Awaitable[None]]"
+    ) -> "PageServer":
         """Listen on the access point's address. The handler bounds its clients. Raises LinkError."""
         return await access_point.serve_page(self._own_address, port, handler)
 

@@ -136,13 +136,13 @@ class SimWifi:
         self.answers_port = transport.get_extra_info("sockname")[1]
         return made
 
-    async def serve_page(self, port: int, handler: Callable[[Stream], Awaitable[None]]) -> HostServer:
+    async def serve_page(self, port: int, handler: Callable[[Stream, object], Awaitable[None]]) -> HostServer:
         """Listen on loopback, on a free port."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             stream = HostStream(reader, writer)
             try:
-                await handler(stream)
+                await handler(stream, writer.get_extra_info("peername")[0])
             finally:
                 await stream.close()
 

@@ -130,6 +130,25 @@ def test_silent_and_dripping_clients_keep_nobody_out_and_are_closed() -> None:
     run(scenario)
 
 
+def test_a_host_that_connects_again_and_again_cuts_off_nobody_else() -> None:
+    async def scenario(phone: Open) -> None:
+        reader, writer = await asyncio.open_connection(ADDRESS, phone.radio.page_port)
+        writer.write(b"GET / HTTP/1.1\r\n")
+        await writer.drain()
+        hostile = []
+        for _ in range(3 * PORTAL_CLIENTS):
+            hostile.append(
+                await asyncio.open_connection(ADDRESS, phone.radio.page_port, local_addr=("127.0.0.2", 0))
+            )
+        assert await asyncio.wait_for(hostile[0][0].read(), 600) == b"", "its own oldest one gave way"
+        writer.write(f"Host: {ADDRESS}\r\n\r\n".encode())
+        assert (await asyncio.wait_for(reader.read(), 600)).startswith(b"HTTP/1.1 200 OK")
+        for _, each in [*hostile, (reader, writer)]:
+            each.close()
+
+    run(scenario)
+
+
 def test_every_name_is_the_unit_and_nonsense_gets_no_answer() -> None:
     async def scenario(phone: Open) -> None:
         answer = await phone.question(QUESTION)
