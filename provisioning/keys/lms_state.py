@@ -7,7 +7,8 @@ A one-time key that signs twice lets anyone forge (RFC 8554 9.2), so every doubt
 3. The state belongs to its machine and its folder: to the machine id, to the inode of the lock file (a copy has
    another) and to the witness (which a backup of the folder does not include). Anything else refuses to sign.
 4. The folder is written before the witness, so an index ahead of its witness by one is an interrupted burn; an index
-   behind its witness is an older state. If they are further apart, one of the two was exchanged. Both refuse.
+   behind its witness is an older state. If they are further apart, one of the two was exchanged. Both refuse. The next
+   burn first brings the witness up, so that no row of interruptions takes them further apart.
 5. An index at or below the highest in the release log refuses: the whole machine was set back.
 
 Never back this state up. A machine that lost it generates a new tree, and a key set names the new key.
@@ -106,6 +107,8 @@ class LmsState:
                 raise TreeUsedUpError(
                     f"all {self._leaves} signatures of this tree are spent: generate a new tree"
                 )
+            if self._read(self._witness)["next"] != index:
+                write_durably(self._witness, (self._folder / STATE_NAME).read_bytes())
             self._store(index + 1)
             return index
 

@@ -152,12 +152,8 @@ class _Cut(BaseException):
 STEPS = ("open", "fsync", "replace")
 
 
-@pytest.mark.parametrize("step", range(12))
-def test_a_cut_before_any_durable_step_wastes_at_most_the_index(
-    state: LmsState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
-    """Each system call that makes the state durable is cut in turn; later signatures never repeat an index."""
-    given = [state.burn(), state.burn()]
+def _burn_cut_at(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Burn, and cut at the system call `step` of those that make the state durable. Returns the index if it came."""
     done = 0
     real = {name: getattr(os, name) for name in STEPS}
 
@@ -175,12 +171,32 @@ def test_a_cut_before_any_durable_step_wastes_at_most_the_index(
         for name in STEPS:
             patch.setattr(lms_state.os, name, cutting(name))
         try:
-            given.append(state.burn())
+            return [_open(tmp_path).burn()]
         except _Cut:
-            pass
+            return []
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_cut_before_any_durable_step_wastes_at_most_the_index(
+    state: LmsState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Each system call that makes the state durable is cut in turn; later signatures never repeat an index."""
+    given = [state.burn(), state.burn(), *_burn_cut_at(step, tmp_path, monkeypatch)]
     given += [_open(tmp_path).burn(), _open(tmp_path).burn()]
     assert given == sorted(set(given))
     assert given[-1] <= 5
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_row_of_cuts_at_any_durable_steps_never_ends_in_a_refusal(
+    state: LmsState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    given = [state.burn()]
+    for second in range(16):
+        for third in (step, second):
+            given += _burn_cut_at(third, tmp_path, monkeypatch)
+    given += [_open(tmp_path).burn(), _open(tmp_path).burn()]
+    assert given == sorted(set(given))
 
 
 MANY = 1 << 20
