@@ -4,7 +4,8 @@ Rules:
 1. One line of JSON for each report, oldest first: time (unix seconds), device id, source, and the report in hex.
 2. A file of more than LARGEST_BYTES becomes `NAME.1.jsonl`, which replaces the one before it. So a hostile unit with a
    valid certificate fills at most twice that much of the disk.
-3. A write that fails leaves no half line. After a power cut, what follows the last line end is cut off.
+3. A write that fails leaves no half line. What follows the last line end, after a power cut or by another hand, is cut
+   off before the next report.
 """
 
 from __future__ import annotations
@@ -64,7 +65,6 @@ class ReportLog:
         self._largest_bytes = largest_bytes
         self._now = now
         self._lock = threading.Lock()
-        self._is_checked = False
 
     def append(self, device: str, source: str, data: bytes) -> None:
         """Add a report and return when it is on disk. Raises OSError, which names the file, and changes nothing."""
@@ -107,15 +107,13 @@ class ReportLog:
         return older + newer, last or before or mark
 
     def _prepare(self, length: int) -> None:
-        """Apply rule 2 for a line of `length` bytes, and rule 3 once."""
+        """Apply rule 2 for a line of `length` bytes, and rule 3."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             size = self.path.stat().st_size
         except FileNotFoundError:
             return
-        if not self._is_checked:
-            _cut_half_line(self.path)
-            self._is_checked = True
+        _cut_half_line(self.path)
         if size and size + length > self._largest_bytes:
             os.replace(self.path, self.older)
 

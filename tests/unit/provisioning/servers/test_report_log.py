@@ -73,6 +73,15 @@ def test_a_line_that_a_power_cut_left_half_is_cut_off(tmp_path: Path) -> None:
     assert [one["report"] for one in log.entries()] == ["a0", "a10102"]
 
 
+def test_a_half_line_that_appears_while_the_server_runs_spoils_no_later_report(tmp_path: Path) -> None:
+    log = ReportLog(tmp_path / "reports.jsonl")
+    log.append(UNIT, "mqtt", b"\xa0")
+    with log.path.open("ab") as other:
+        other.write(b'{"device": "ab')
+    log.append(UNIT, "mqtt", b"\xa1\x01\x02")
+    assert [one["report"] for one in log.entries()] == ["a0", "a10102"]
+
+
 def test_the_log_never_takes_more_than_twice_its_bound(tmp_path: Path) -> None:
     log = ReportLog(tmp_path / "reports.jsonl", largest_bytes=1000)
     for number in range(100):
