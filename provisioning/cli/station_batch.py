@@ -51,6 +51,7 @@ def check_batch(
     lines = [
         *(f"not checked: {name}" for name in report.not_made),
         *(f"tried: {way}" for way in report.tried),
+        *report.limits,
         f"{counted(report.codes, 'code')}: {counted(len(report.findings), 'finding')}; {tried}",
     ]
     document = {
@@ -59,6 +60,7 @@ def check_batch(
         "not_made": report.not_made,
         "candidates": report.candidates,
         "tried": report.tried,
+        "limits": report.limits,
     }
     print_report(lines, document, is_json)
     if not report.is_good:

@@ -17,6 +17,7 @@ candidates that were tried, and says if a batch of fewer than LEAST_SPREAD codes
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from typing import Final
 
 from device.errors import SetupCodeError
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, check_character, normalise
+from provisioning.counted import counted
 from provisioning.station.derivation import SECONDS_AROUND, SMALL_NUMBERS, Match, Search, tried_ways
 from provisioning.station.public_facts import Moment, Value, forms
 from provisioning.station.spellings import seeds
@@ -37,6 +39,7 @@ PAIRED_FORMS: Final = 4  # of each fact; the other forms are tried without a par
 DERIVED_FORMS: Final = 2  # of each fact, as password or salt of a key derivation
 STEPS_MOST: Final = 3  # equal differences between consecutive codes
 SEEDS_AROUND: Final = 2
+_REPEAT_EXPONENT: Final = math.log(100)  # 1 - 1/100 of the batches hold a repeat
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,36 @@ class BatchReport:
         return len(self.serials)
 
     @property
+    def limits(self) -> tuple[str, ...]:
+        """Return what a check of so many codes cannot show, as lines for people."""
+        bits = shown_bits(self.codes)
+        if bits:
+            repeats = (
+                f"repeats: {self.codes} codes would hold one in 99 of 100 batches if only {bits} bits of a code varied;"
+                " more bits cannot be judged by so many"
+            )
+        else:
+            repeats = f"repeats: {counted(self.codes, 'code')} cannot show how many bits of a code vary"
+        return (
+            repeats,
+            "Only the ways named above were tried. A batch that passes is not proved to be random.",
+        )
+
+    @property
     def is_good(self) -> bool:
         return not self.findings
+
+
+def shown_bits(codes: int) -> int:
+    """Return of how many varying bits `codes` random codes would hold a repeat in 99 of 100 batches; 0 for none.
+
+    The chance of a repeat is 1 - exp(-n(n - 1) / 2^(b + 1)), the birthday bound.
+    """
+    pairs = codes * (codes - 1) / 2
+    bits = 0
+    while pairs / 2 ** (bits + 1) >= _REPEAT_EXPONENT:
+        bits += 1
+    return bits
 
 
 def check_codes(
@@ -200,6 +231,7 @@ def _derived(units: Sequence[Coded], search: Search, small_numbers: int) -> Iter
     is_whole = small_numbers >= SMALL_NUMBERS
     match = match or search.from_codes_before([unit.code for unit in units])
     match = match or _from_spellings(units[0], search, is_whole=is_whole)
+    match = match or search.from_documents(0, list(dict.fromkeys(_forms_of(units[0], PAIRED_FORMS))))
     match = match or _from_key_derivations(units, search, is_whole=is_whole)
     match = match or search.from_generators(itertools.chain(seeds, range(small_numbers)))
     match = match or search.from_small_numbers(small_numbers)

@@ -4,9 +4,9 @@ Rules:
 1. Candidates are: every public fact of a unit by itself and, for some units of the batch, every ordered pair of facts
    with the usual separators, three facts together, every fact with the usual constant salts and keys, with a line end,
    wide and backwards, as they are and through the usual digests, checksums, HMACs and encodings; the code before; the
-   facts of the first unit through more digests and spellings, and through PBKDF2, scrypt and HKDF; 16-bit numbers
-   through the usual digests; known generators (provisioning.station.generators) seeded with small numbers, with the
-   facts and with times near them.
+   facts of the first unit through more digests and spellings, in documents (documents.py) and under ciphers, and
+   through PBKDF2, scrypt and HKDF; 16-bit numbers through the usual digests; known generators (generators.py) seeded
+   with small numbers, with the facts and with times near them.
 2. Fifty-six bits of a code (twelve characters, where characters are compared) anywhere in a candidate are a finding. So
    every byte order, character order, bit offset and every truncation to eight bytes or more counts. A candidate of 64
    bytes matches a random code by chance once in 10**12 times: a check of a large batch tries about 10**8.
@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, grouped
-from provisioning.station import spellings
+from provisioning.station import documents, spellings
 from provisioning.station.generators import NAMES, sequences, ways
 from provisioning.station.mersenne import MATCHED
 
@@ -146,6 +146,16 @@ class Search:
             if (way := self._spelled(unit, list(spellings.keyed(key, data)))) is not None:
                 return Match(unit, f"{way} of {name} with a known key")
         return None
+
+    def from_documents(self, unit: int, facts: Sequence[tuple[str, bytes]]) -> Match | None:
+        """Try the facts of one unit as documents through the usual digests, and under ciphers (documents.py)."""
+        texts = list(dict.fromkeys(documents.documents(facts)))
+        for way, digest in _DIGESTS.items():
+            if self._is_in_any(unit, [digest(text) for _, text in texts]):
+                name = next(name for name, text in texts if self._is_in_any(unit, [digest(text)]))
+                return Match(unit, f"{way} of {name}")
+        way_ = self._spelled(unit, list(documents.enciphered(facts, _CONSTANTS)))
+        return None if way_ is None else Match(unit, f"{way_} of facts")
 
     def _spelled(self, unit: int, values: Sequence[tuple[str, bytes]]) -> str | None:
         """Return the way of the first of (way, value) that contains or spells the code, None if none does."""
@@ -267,6 +277,7 @@ def tried_ways(small_numbers: int) -> tuple[str, ...]:
         f"facts of every unit, pairs and triples of some, and the code before: {', '.join(_DIGESTS)}",
         f"HMAC-md5, -sha1, -sha256 of a fact, with another fact or one of {constants} constants as key or salt",
         f"first unit, spelled in more ways (bases, remainders, counters): {', '.join(spellings.DIGESTS)}",
+        f"first unit: facts in JSON documents and form fields; facts as key and text of {documents.CIPHERS}",
         f"first unit: HKDF, PBKDF2 ({', '.join(map(str, _COUNTS))} rounds), scrypt (N {', '.join(map(str, _SCRYPT))})",
         f"numbers below {small_numbers}: {', '.join(_USUAL)}",
         f"seeded with facts, times near them and numbers below {small_numbers}: {', '.join(NAMES)}",

@@ -107,7 +107,7 @@ def test_an_entry_that_does_not_fit_leaves_the_release_log_whole(tmp_path: Path)
 
 WRITERS = {  # that write without file_system, and why a full disk is handled there
     "provisioning/file_system.py",
-    "provisioning/release/store.py",  # a draft with a name of its own: publishers run side by side
+    "provisioning/release/folder_store.py",  # a draft with a name of its own: publishers run side by side
     "provisioning/registry/fingerprint_key.py",  # a link, so that of two stations one wins
     "provisioning/compliance/site.py",  # whole folders
     "provisioning/keys/key_ring.py",
