@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from provisioning.release.folder_store import FolderStore
 from provisioning.release.store import ReleaseStore
@@ -12,10 +13,15 @@ from provisioning.shared_store.database import SharedDatabase
 from provisioning.shared_store.release_store import DatabaseStore
 from provisioning.shared_store.reports import SharedReports
 
+_ENDINGS: Final = (".db", ".sqlite", ".sqlite3")
+
 
 def is_database(place: str) -> bool:
-    """Return whether the place is a server database: an address with "://", or a SQLite file."""
-    if "://" in place:
+    """Return whether the place is a server database: an address with "://", or a SQLite file.
+
+    A name that ends as a SQLite file's does is one too unless it is a folder, so that a mistyped one makes no folder.
+    """
+    if "://" in place or (Path(place).suffix in _ENDINGS and not Path(place).is_dir()):
         return True
     try:
         with open(place, "rb") as file:

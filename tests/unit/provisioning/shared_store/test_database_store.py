@@ -196,6 +196,17 @@ def test_a_place_is_a_database_by_its_address_or_by_what_its_file_holds(address:
     assert isinstance(reports_at(address), SharedReports)
 
 
+@pytest.mark.parametrize("name", ["servres.db", "servers.sqlite", "servers.sqlite3"])
+def test_a_mistyped_database_is_refused_and_makes_no_folder(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    for opened in (release_stores, reports_at):
+        with pytest.raises(SharedStoreError, match="there is no server database"):
+            opened(str(place))
+    assert not place.exists()
+    place.mkdir()
+    assert isinstance(release_stores(str(place))(CLASS_ID), FolderStore)
+
+
 def test_a_sqlite_file_of_something_else_is_refused(tmp_path: Path) -> None:
     import sqlite3
 
