@@ -2,7 +2,8 @@
 
 aiocoap answers 5.00 with a traceback in the log if its parser or a resource raises an exception of another library.
 Rules:
-1. A malformed OSCORE option is answered with 4.02 (RFC 8613 8.2, step 2) before any context is looked up.
+1. A malformed or second OSCORE option, and an unknown critical option, is answered with 4.02
+   (RFC 8613 8.2, step 2; RFC 7252 5.4.1 and 5.4.5) before any context is looked up.
 2. A datagram whose options cannot be decoded is answered with 4.02 (RFC 7252 5.4.1) if it is a confirmable request,
    else it is ignored.
 3. If a store, a token or a tracker fails, the answer is 5.03; the log gets one line with the reason.
@@ -16,7 +17,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import aiocoap
-from aiocoap import error
+from aiocoap import error, oscore
+from aiocoap.numbers.optionnumbers import OptionNumber
 from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 from aiocoap.transports.oscore import OSCOREAddress
 
@@ -34,6 +36,8 @@ _HAS_KID: Final = 0b00001000
 _HAS_KID_CONTEXT: Final = 0b00010000
 _RESERVED: Final = 0b11100000
 _LONGEST_PIV: Final = 5
+# Critical options of RFC 7252, 7959 and 8613. Those that belong inside OSCORE are discarded outside (RFC 8613 8.2).
+_KNOWN: Final = frozenset((1, 3, 5, 7, 9, 11, 15, 17, 23, 27, 35, 39))
 
 _CON_V1: Final = 0x40  # version 1, type CON, in the upper four bits of the first byte (RFC 7252 3)
 _ACK_V1: Final = 0x60
@@ -83,12 +87,25 @@ class ProtectedSite(OscoreSiteWrapper):  # type: ignore[misc]
 
     async def _render(self, pipe: Any) -> None:
         try:
-            option = pipe.request.opt.oscore
-            if option is not None and not is_request_option(option):
-                raise _MalformedOption
-            await super().render_to_pipe(pipe)
+            options = pipe.request.opt.get_option(OptionNumber.OSCORE)
+            if len(options) > 1 or (options and not is_request_option(options[0].value)):
+                raise _MalformedOption  # a second one counts as an unknown critical option (RFC 7252 5.4.5)
+            if any(
+                one.number.is_critical() and one.number not in _KNOWN
+                for one in pipe.request.opt.option_list()
+            ):
+                raise error.BadOption
+            await self._render_or_challenge(pipe)
         except (ServerError, OscoreStoreError, FirstbootError, OSError) as failure:
             raise unavailable(failure) from None
+
+    async def _render_or_challenge(self, pipe: Any) -> None:
+        try:
+            await super().render_to_pipe(pipe)
+        except (
+            oscore.ReplayErrorWithEcho
+        ) as challenge:  # it takes a number of the server, which may fail (rule 3)
+            pipe.add_response(challenge.to_message(), is_last=True)
 
     async def _render_edhoc_to_pipe(self, pipe: Any) -> None:
         raise error.Unauthorized

@@ -13,7 +13,7 @@ from typing import Final
 
 BURST: Final = 256
 UNBOUNDED: Final = 1 << 40  # for a simulated unit, which lives a year in a minute
-REFILL_S: Final = 60
+REFILL_S: Final = 600
 _LOOK: Final = 10_000  # units that are counted before those with a whole share are forgotten
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -229,6 +230,27 @@ def test_a_restarted_server_challenges_with_echo_and_then_answers(site: Site) ->
 
 
 @pytest.mark.usefixtures("quick_retransmission")
+def test_a_first_request_is_answered_with_5_03_while_no_number_can_be_stored(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The challenge of a first request takes a number of the server, which is stored before it is used."""
+    site.publisher.publish_support(b"record")
+    unit = site.unit()
+
+    def full(sender_id: bytes, upto: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "numbers")
+
+    async def refused(source):
+        with pytest.raises(PeerRefusedError, match=r"5\.03"):
+            await source.support()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.units, "reserve", full)
+        site.using(unit, refused)
+    assert "No space left" in caplog.text and "Traceback" not in caplog.text
+    assert site.using(unit, lambda source: source.support()) == b"record"
+
+
 def test_a_transfer_survives_a_server_that_is_away_for_a_moment(site: Site) -> None:
     release = site.maker.release(20_000)
     site.publisher.publish_release(release)

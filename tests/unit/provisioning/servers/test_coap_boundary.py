@@ -86,6 +86,26 @@ def test_a_well_formed_oscore_option_passes(value: bytes) -> None:
     assert is_request_option(value)
 
 
+def test_a_second_oscore_option_is_answered_with_4_02(ask: Ask) -> None:
+    good = (coap.OSCORE, b"\x09\x01" + KID)
+    message = coap.Message(coap.CON, coap.POST, 1, b"t", (good, good), b"x" * 20)
+    assert ask(coap.encode(message)) == BAD_OPTION
+
+
+@pytest.mark.parametrize("number", [13, 19, 2049, 65001])
+def test_an_unknown_critical_option_outside_oscore_is_answered_with_4_02(ask: Ask, number: int) -> None:
+    options = ((coap.OSCORE, b"\x09\x01" + KID), (number, b"x"))
+    assert ask(coap.encode(coap.Message(coap.CON, coap.POST, 1, b"t", options, b"x" * 20))) == BAD_OPTION
+
+
+@pytest.mark.parametrize("number", [14, 60, 2050])
+def test_an_unknown_elective_option_outside_oscore_is_ignored(ask: Ask, number: int) -> None:
+    options = sorted([(coap.OSCORE, b"\x09\x01" + KID), (number, b"x")])
+    assert (
+        ask(coap.encode(coap.Message(coap.CON, coap.POST, 1, b"t", tuple(options), b"x" * 20))) != BAD_OPTION
+    )
+
+
 def test_a_path_that_is_not_utf_8_is_answered_with_4_02(ask: Ask) -> None:
     assert ask(post(coap.URI_PATH, b"\xff\xfe")) == BAD_OPTION
 
