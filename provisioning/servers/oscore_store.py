@@ -4,7 +4,8 @@ Rules:
 1. Files have mode 0600 and the unit's sender id as name. No error and no `repr` shows a secret.
 2. The server's sender sequence numbers are reserved durably before use. At every start they begin above the stored
    number and above a number from the clock (RESTORE_STEP_PER_S per second since 2025), so a store that was restored
-   from a backup or copied never uses a nonce twice.
+   from a backup or copied uses no nonce twice. Not covered: a restored or lost file and two starts within one second,
+   or more numbers than RESTORE_STEP_PER_S a second since the backup (the server takes one for each challenge).
 3. No replay window is stored: after a start the first request of each unit is challenged with Echo
    (RFC 8613 appendix B.1.2).
 """

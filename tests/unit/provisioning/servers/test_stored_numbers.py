@@ -32,3 +32,24 @@ def test_without_a_stored_number_and_a_clock_nothing_is_reserved(tmp_path: Path)
     assert not (tmp_path / f"{unit.sender_id.hex()}.sequence").exists()
     store.reserve(unit.sender_id, 512)
     assert StoredNumbers(store).reserve(unit).start == 512
+
+
+def test_a_server_that_starts_twice_in_one_second_goes_on_behind_the_stored_number(tmp_path: Path) -> None:
+    store = OscoreStore(tmp_path, lambda: NOW_S)
+    unit = store.add(DEVICE, bytes(16), bytes(8))
+    before = StoredNumbers(store).reserve(unit)
+    assert StoredNumbers(OscoreStore(tmp_path, lambda: NOW_S)).reserve(unit).start == before.stop
+
+
+def test_a_store_that_was_restored_from_a_backup_begins_above_what_was_used_since(tmp_path: Path) -> None:
+    clock_s = [NOW_S]
+    store = OscoreStore(tmp_path, lambda: clock_s[0])
+    unit = store.add(DEVICE, bytes(16), bytes(8))
+    StoredNumbers(store).reserve(unit)
+    file = tmp_path / f"{unit.sender_id.hex()}.sequence"
+    backup = file.read_bytes()
+    clock_s[0] += 3600
+    used = StoredNumbers(store).reserve(unit)
+    file.write_bytes(backup)
+    clock_s[0] += 1
+    assert StoredNumbers(store).reserve(unit).start >= used.stop
