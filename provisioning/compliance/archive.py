@@ -97,10 +97,11 @@ def retain_until(issued: dt.date, support_end: dt.date) -> dt.date:
 def slug(text: str) -> str:
     """Return `text` as a part of a file name or an address: letters, digits, dots and dashes.
 
-    If that loses something, a part of the text's digest follows, so that different texts have different names.
+    A part of the text's digest follows if that loses something, or if the text ends as such a name does. So different
+    texts have different names.
     """
     found = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
-    if found == text:
+    if found == text and not re.search("-[0-9a-f]{8}$", text):
         return found
     return f"{found or 'unnamed'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

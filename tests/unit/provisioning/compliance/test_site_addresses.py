@@ -51,6 +51,7 @@ def test_no_page_is_written_twice(tmp_path: Path) -> None:
 def test_names_that_differ_have_different_addresses() -> None:
     names = ["Lampe \u00d6", "Lampe \u00dc", "Lampe-", "Lampe", "A_B", "A-B", "A B", "\u706f", "\u71c8"]
     assert len({slug(name).casefold() for name in names}) == len(names)
+    assert slug(slug("Lampe Ö")) != slug("Lampe Ö"), "a model may have any name, also that of another's files"
     assert slug("FB-1") == "FB-1" and slug("2026-001") == "2026-001"
 
 
