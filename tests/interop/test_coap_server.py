@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,20 +138,6 @@ def test_a_report_is_kept_under_the_full_device_id(site: Site) -> None:
     assert (report.device, report.source, report.fields()) == (unit.device_id.hex(), "coap", {1: 2})
 
 
-def test_a_unit_that_has_used_its_share_of_reports_learns_it_and_others_report(site: Site) -> None:
-    hostile, other = site.unit(), site.unit()
-    while site.tracker._share.take(hostile.device_id.hex()):
-        pass
-
-    async def refused(source):
-        with pytest.raises(PeerRefusedError, match=r"4\.29"):
-            await source.report(b"\xa1\x01\x02")
-
-    site.using(hostile, refused)
-    site.using(other, lambda source: source.report(b"\xa0"))
-    assert [one.device for one in site.tracker.reports] == [other.device_id.hex()]
-
-
 def test_a_unit_added_while_the_server_runs_is_served_at_once(site: Site) -> None:
     first = site.unit()
     site.using(first, lambda source: source.report(b"\xa0"))
@@ -230,27 +215,6 @@ def test_a_restarted_server_challenges_with_echo_and_then_answers(site: Site) ->
 
 
 @pytest.mark.usefixtures("quick_retransmission")
-def test_a_first_request_is_answered_with_5_03_while_no_number_can_be_stored(
-    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The challenge of a first request takes a number of the server, which is stored before it is used."""
-    site.publisher.publish_support(b"record")
-    unit = site.unit()
-
-    def full(sender_id: bytes, upto: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "numbers")
-
-    async def refused(source):
-        with pytest.raises(PeerRefusedError, match=r"5\.03"):
-            await source.support()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(site.units, "reserve", full)
-        site.using(unit, refused)
-    assert "No space left" in caplog.text and "Traceback" not in caplog.text
-    assert site.using(unit, lambda source: source.support()) == b"record"
-
-
 def test_a_transfer_survives_a_server_that_is_away_for_a_moment(site: Site) -> None:
     release = site.maker.release(20_000)
     site.publisher.publish_release(release)
