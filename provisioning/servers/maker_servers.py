@@ -212,9 +212,13 @@ class MakerServers(Service):
             return f"the port does not answer: {error}"
 
     def _class_facts(self) -> Mapping[str, ClassFacts]:
+        """Return the facts of every class whose store can be read; /readyz names the others."""
         found = {}
         for store in self._stores:
-            files, size = store.totals()
+            try:
+                files, size = store.totals()
+            except (ServerError, OSError):
+                continue
             found[store.class_id.hex()] = ClassFacts(
                 files, size, *self._numbers[store.class_id].current()[:2]
             )

@@ -144,6 +144,7 @@ def test_servers_whose_database_went_away_are_not_ready_and_serve_again_when_it_
             port = coap_port(serving)
             own.stop()
             parts = serving.event("not_ready")
+            assert "# TYPE firstboot_requests counter" in serving.get("/metrics")[1], "it stays readable"
             own.start()
             serving.event("ready")
             assert asyncio.run(fetch(folder.maker.coap_source(unit, port), release)) == release.payload
